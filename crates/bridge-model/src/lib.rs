@@ -1,0 +1,20 @@
+//! The words of BridgeCore's domain and its pure rules.
+//!
+//! Nothing here does input or output and nothing here is asynchronous: every
+//! type can be used from the store, the adapters, the service and the tests
+//! alike. Time and randomness come in through [`clock`] and [`entropy`].
+
+pub mod change;
+pub mod clock;
+pub mod domain;
+pub mod entropy;
+pub mod ids;
+pub mod position;
+pub mod time;
+
+pub use change::{Change, Event, NewChange, Origin, Priority, RecordId};
+pub use clock::Clock;
+pub use entropy::Entropy;
+pub use ids::{AppType, DeviceId, InvalidId, ModelName, SystemId, SystemKey, TenantId, UserId};
+pub use position::{Epoch, Position, SourceId};
+pub use time::Timestamp;
