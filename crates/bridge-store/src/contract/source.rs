@@ -1,0 +1,72 @@
+//! What the reader of a system remembers.
+
+use super::bed::changes;
+use super::{Bed, contract};
+use crate::{Append, Gap, SourceProgress, SourceState, StoreError};
+use bridge_model::{Clock as _, Epoch, SystemKey};
+use std::time::Duration;
+
+contract! { progress_and_gaps_are_remembered, another_identity_opens_another_epoch }
+
+const SYSTEM: SystemKey = SystemKey(1);
+
+async fn progress_and_gaps_are_remembered(bed: Bed) {
+    let store = bed.open().await;
+    let tenant = bed.tenant(&store).await;
+    assert_eq!(store.source(tenant, SYSTEM).await.unwrap(), SourceState::default());
+    let first_seen = bed.clock.now();
+    let save = async |progress: SourceProgress, ids: &[i64]| {
+        let batch = Append { progress: Some(progress), ..changes(ids.iter().copied()) };
+        store.append(tenant, batch).await.map(drop)
+    };
+    save(progress(0, 9, &[4, 2, 3], &[]), &[1, 9]).await.unwrap();
+    bed.clock.advance(Duration::from_secs(1));
+    save(progress(0, 12, &[3, 11], &[2]), &[2, 12]).await.unwrap();
+    let state = store.source(tenant, SYSTEM).await.unwrap();
+    let gap = |id, seen_at| Gap { id, seen_at };
+    assert_eq!(state.gaps, [gap(3, first_seen), gap(4, first_seen), gap(11, bed.clock.now())]);
+    assert_eq!((state.epoch, state.read_to, state.identity), (Epoch(0), 12, None));
+    // A reader that looks back, for example over an overlap, does not lose what was read.
+    save(progress(0, 5, &[], &[]), &[]).await.unwrap();
+    assert_eq!(store.source(tenant, SYSTEM).await.unwrap().read_to, 12);
+    let other = bed.tenant(&store).await;
+    assert_eq!(store.source(other, SYSTEM).await.unwrap(), SourceState::default());
+}
+
+async fn another_identity_opens_another_epoch(bed: Bed) {
+    let store = bed.open().await;
+    let tenant = bed.tenant(&store).await;
+    store.append(tenant, Append { progress: Some(progress(0, 9, &[4], &[])), ..changes([9]) }).await.unwrap();
+    // The first identity ever told adopts what is there.
+    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", None).await.unwrap(), Epoch(0));
+    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", None).await.unwrap(), Epoch(0));
+    let state = store.source(tenant, SYSTEM).await.unwrap();
+    assert_eq!((state.read_to, state.gaps.len(), state.identity.as_deref()), (9, 1, Some("database 1")));
+
+    let lease = store.acquire_lease("reader", "node a", Duration::from_secs(5)).await.unwrap().unwrap();
+    bed.clock.advance(Duration::from_secs(6));
+    let fenced = store.open_epoch(tenant, SYSTEM, "database 2", Some(lease.fence())).await;
+    assert!(matches!(fenced, Err(StoreError::Fenced)), "{fenced:?}");
+    let lease = store.acquire_lease("reader", "node a", Duration::from_secs(5)).await.unwrap().unwrap();
+    let opened = store.open_epoch(tenant, SYSTEM, "database 2", Some(lease.fence())).await;
+    assert_eq!(opened.unwrap(), Epoch(1));
+    let state = store.source(tenant, SYSTEM).await.unwrap();
+    assert_eq!((state.epoch, state.read_to, state.gaps.len()), (Epoch(1), 0, 0));
+    // What a reader of the old life still has under way is refused.
+    let late = store.append(tenant, Append { progress: Some(progress(0, 10, &[], &[])), ..changes([10]) }).await;
+    assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
+    store.append(tenant, Append { progress: Some(progress(1, 3, &[], &[])), ..changes([]) }).await.unwrap();
+    assert_eq!(store.source(tenant, SYSTEM).await.unwrap().read_to, 3);
+    // Going back to the first database is a third life, since nobody knows what happened to it meanwhile.
+    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", None).await.unwrap(), Epoch(2));
+}
+
+fn progress(epoch: i64, read_to: i64, opened: &[i64], closed: &[i64]) -> SourceProgress {
+    SourceProgress {
+        system: SYSTEM,
+        epoch: Epoch(epoch),
+        read_to,
+        gaps_opened: opened.to_vec(),
+        gaps_closed: closed.to_vec(),
+    }
+}

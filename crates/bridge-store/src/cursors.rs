@@ -1,0 +1,296 @@
+//! Cursors: how far each device has confirmed what it has, and what was handed out to it since.
+
+use crate::db::{Row, Statement, params};
+use crate::rights::{models_from_text, models_text};
+use crate::{Store, StoreError};
+use bridge_model::{AppType, DeviceId, ModelName, Position, SystemKey, TenantId, Timestamp, UserId};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// What a cursor is of. Two pulls that ask for different things have different cursors, so that confirming the
+/// narrower one never skips what it did not ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CursorKey {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceId,
+    /// The kind of app.
+    pub app_type: AppType,
+    /// The system asked for; `None` for all.
+    pub system: Option<SystemKey>,
+    /// The models asked for, sorted; `None` for all of the app type.
+    pub models: Option<Vec<ModelName>>,
+}
+
+impl CursorKey {
+    /// A key; the models may come in any order and more than once.
+    pub fn new(
+        tenant: TenantId,
+        user: UserId,
+        device: DeviceId,
+        app_type: AppType,
+        system: Option<SystemKey>,
+        models: Option<Vec<ModelName>>,
+    ) -> Self {
+        let models = models.map(|mut models| {
+            models.sort();
+            models.dedup();
+            models
+        });
+        Self { tenant, user, device, app_type, system, models }
+    }
+}
+
+/// A device's place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// What it is of.
+    pub key: CursorKey,
+    /// What the device has confirmed to have.
+    pub confirmed: Position,
+    /// The highest position handed out; at least `confirmed`.
+    pub offered: Position,
+    /// Where the batch that was handed out last began.
+    pub offered_from: Position,
+    /// When that batch was handed out.
+    pub offered_at: Option<Timestamp>,
+    /// Whether the device confirms by token; from then on nothing is taken as confirmed implicitly.
+    pub explicit: bool,
+    /// When the device last synchronised.
+    pub last_sync_at: Option<Timestamp>,
+    /// How often it did.
+    pub sync_count: i64,
+    /// How many changes it got in all.
+    pub events_synced: i64,
+    /// How many it got the last time.
+    pub last_event_count: i64,
+    /// When the cursor was made.
+    pub created_at: Timestamp,
+    /// Grows with every save; 0 until the first.
+    pub version: i64,
+}
+
+impl Cursor {
+    /// A cursor that is not saved yet and stands at `position`.
+    pub fn starting_at(key: CursorKey, position: Position, now: Timestamp) -> Self {
+        Self {
+            key,
+            confirmed: position,
+            offered: position,
+            offered_from: position,
+            offered_at: None,
+            explicit: false,
+            last_sync_at: None,
+            sync_count: 0,
+            events_synced: 0,
+            last_event_count: 0,
+            created_at: now,
+            version: 0,
+        }
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "tenant_id, user_id, device_id, app_type, system_key, models, confirmed, offered, offered_from, offered_at, \
+         explicit, last_sync_at, sync_count, events_synced, last_event_count, created_at, version"
+    };
+}
+
+impl Store {
+    /// The cursor of this key, if the device has one.
+    pub async fn cursor(&self, key: &CursorKey) -> Result<Option<Cursor>, StoreError> {
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM cursors WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3 AND app_type = ?4
+                AND system_key = ?5 AND filter_key = ?6"
+        );
+        let params = params![key.tenant, key.user, &key.device, &key.app_type, system_column(key), filter_key(key)];
+        self.row(Statement::new(sql, params), cursor).await
+    }
+
+    /// Saves a cursor if its version is still the one that was read (0: there was none); `false` if somebody else
+    /// was faster. What is saved bears the next version. `NotFound` if the tenant has no such user.
+    pub async fn save_cursor(&self, cursor: &Cursor) -> Result<bool, StoreError> {
+        if cursor.version > 0 {
+            return self.changed(update(cursor, self.now())).await;
+        }
+        if self.changed(insert(cursor, self.now())).await? {
+            return Ok(true);
+        }
+        match self.user(cursor.key.tenant, cursor.key.user).await? {
+            Some(_) => Ok(false),
+            None => Err(StoreError::NotFound),
+        }
+    }
+
+    /// A user's cursors, of one device or of all, by device, app type and what they are of.
+    pub async fn cursors(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        device: Option<&DeviceId>,
+    ) -> Result<Vec<Cursor>, StoreError> {
+        let statement = match device {
+            Some(device) => Statement::new(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM cursors WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3
+                     ORDER BY app_type, system_key, filter_key"
+                ),
+                params![tenant, user, device],
+            ),
+            None => Statement::new(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM cursors WHERE tenant_id = ?1 AND user_id = ?2
+                     ORDER BY device_id, app_type, system_key, filter_key"
+                ),
+                params![tenant, user],
+            ),
+        };
+        self.rows(statement, cursor).await
+    }
+
+    /// Puts a device's cursors (of one app type or of all) to `position`, as if it had confirmed that; answers how
+    /// many. Whether it confirms by token stays as it is.
+    pub async fn reset_cursors(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        device: &DeviceId,
+        app_type: Option<&AppType>,
+        position: Position,
+    ) -> Result<u64, StoreError> {
+        self.affected(Statement::new(
+            "UPDATE cursors SET confirmed = ?5, offered = ?5, offered_from = ?5, offered_at = NULL, used_at = ?6,
+                version = version + 1
+             WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3 AND app_type = COALESCE(?4, app_type)",
+            params![tenant, user, device, app_type, position, self.now()],
+        ))
+        .await
+    }
+
+    /// Forgets cursors of every tenant that nobody has written since this time, in transactions of at most `batch`
+    /// rows; answers how many.
+    pub async fn purge_cursors(&self, unused_since: Timestamp, batch: u32) -> Result<u64, StoreError> {
+        // The condition is repeated outside: a cursor that is used while this runs stays.
+        let sql = "DELETE FROM cursors WHERE used_at < ?1
+             AND (tenant_id, user_id, device_id, app_type, system_key, filter_key) IN
+                (SELECT tenant_id, user_id, device_id, app_type, system_key, filter_key FROM cursors
+                 WHERE used_at < ?1 ORDER BY used_at LIMIT ?2)";
+        self.purge(sql, unused_since, batch).await
+    }
+}
+
+fn insert(cursor: &Cursor, now: Timestamp) -> Statement {
+    let key = &cursor.key;
+    Statement::new(
+        concat!(
+            "INSERT INTO cursors (",
+            columns!(),
+            ", filter_key, used_at)
+             SELECT tenant_id, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 1, ?17, ?18
+             FROM users WHERE tenant_id = ?1 AND id = ?2
+             ON CONFLICT DO NOTHING"
+        ),
+        params![
+            key.tenant,
+            key.user,
+            &key.device,
+            &key.app_type,
+            system_column(key),
+            key.models.clone().map(models_text),
+            cursor.confirmed,
+            cursor.offered.max(cursor.confirmed),
+            cursor.offered_from,
+            cursor.offered_at,
+            cursor.explicit,
+            cursor.last_sync_at,
+            cursor.sync_count,
+            cursor.events_synced,
+            cursor.last_event_count,
+            cursor.created_at,
+            filter_key(key),
+            now,
+        ],
+    )
+}
+
+fn update(cursor: &Cursor, now: Timestamp) -> Statement {
+    let key = &cursor.key;
+    Statement::new(
+        "UPDATE cursors SET confirmed = ?8, offered = ?9, offered_from = ?10, offered_at = ?11, explicit = ?12,
+            last_sync_at = ?13, sync_count = ?14, events_synced = ?15, last_event_count = ?16, used_at = ?17,
+            version = version + 1
+         WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3 AND app_type = ?4 AND system_key = ?5
+            AND filter_key = ?6 AND version = ?7",
+        params![
+            key.tenant,
+            key.user,
+            &key.device,
+            &key.app_type,
+            system_column(key),
+            filter_key(key),
+            cursor.version,
+            cursor.confirmed,
+            cursor.offered.max(cursor.confirmed),
+            cursor.offered_from,
+            cursor.offered_at,
+            cursor.explicit,
+            cursor.last_sync_at,
+            cursor.sync_count,
+            cursor.events_synced,
+            cursor.last_event_count,
+            now,
+        ],
+    )
+}
+
+/// The system in the key's row: 0, which no system bears, for all.
+fn system_column(key: &CursorKey) -> i64 {
+    key.system.map_or(0, |system| system.0)
+}
+
+/// A text of bounded length that stands for the models filter in the primary key, `''` for none: the list itself
+/// may be longer than an index entry of PostgreSQL can be.
+fn filter_key(key: &CursorKey) -> String {
+    let Some(models) = &key.models else { return String::new() };
+    Sha256::digest(models_text(models.clone())).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn cursor(row: &Row) -> Result<Cursor, StoreError> {
+    let device = DeviceId::parse(row.get_text(2)?).map_err(|_| StoreError::Corrupt { what: "a cursor's device" })?;
+    let app_type = AppType::parse(row.get_text(3)?).map_err(|_| StoreError::Corrupt { what: "a cursor's app type" })?;
+    Ok(Cursor {
+        key: CursorKey {
+            tenant: TenantId(row.get_i64(0)?),
+            user: UserId(row.get_i64(1)?),
+            device,
+            app_type,
+            system: Some(row.get_i64(4)?).filter(|key| *key != 0).map(SystemKey),
+            models: row.get_opt_text(5)?.as_deref().map(models_from_text).transpose()?,
+        },
+        confirmed: Position::new(row.get_i64(6)?),
+        offered: Position::new(row.get_i64(7)?),
+        offered_from: Position::new(row.get_i64(8)?),
+        offered_at: row.get_opt_time(9)?,
+        explicit: row.get_bool(10)?,
+        last_sync_at: row.get_opt_time(11)?,
+        sync_count: row.get_i64(12)?,
+        events_synced: row.get_i64(13)?,
+        last_event_count: row.get_i64(14)?,
+        created_at: row.get_time(15)?,
+        version: row.get_i64(16)?,
+    })
+}

@@ -1,0 +1,38 @@
+//! The durable truth of BridgeCore: the log of changes and everything that must survive a crash, in SQLite
+//! (embedded, one process) or PostgreSQL (several).
+//!
+//! [`Store`] is the only way in. Its operations live in the module of their noun.
+
+mod calls;
+mod crypt;
+mod cursors;
+mod db;
+mod dead_letters;
+mod error;
+mod jobs;
+mod leases;
+mod log;
+mod open;
+mod rights;
+mod sessions;
+mod source;
+mod systems;
+mod tenants;
+mod users;
+
+#[cfg(test)]
+mod contract;
+
+pub use cursors::{Cursor, CursorKey};
+pub use dead_letters::{DeadLetter, NewDeadLetter};
+pub use error::{Cause, StoreError};
+pub use jobs::{Job, JobCounts, JobId, NewJob, Schedule};
+pub use leases::{Fence, Lease};
+pub use log::{Append, Appended, LogPage, LogQuery, LogRead, Retention, Trimmed};
+pub use open::{Store, StoreOptions, WriteStats};
+pub use rights::Readable;
+pub use sessions::Session;
+pub use source::{Gap, SourceProgress, SourceState};
+pub use systems::{NewSystem, System};
+pub use tenants::Tenant;
+pub use users::{NewUser, Role, User};

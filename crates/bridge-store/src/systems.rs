@@ -1,0 +1,294 @@
+//! The business systems that a tenant has registered. How to connect to one is a secret and encrypted at rest.
+
+use crate::db::{Expect, Row, Statement, params};
+use crate::{Store, StoreError};
+use bridge_model::{SystemId, SystemKey, TenantId, Timestamp};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fmt;
+
+/// A registered system. `Debug` leaves the connection and the push key's hash out.
+#[derive(Clone)]
+pub struct System {
+    /// The store's number of it, never used again.
+    pub key: SystemKey,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its public name within the tenant.
+    pub system_id: SystemId,
+    /// Which adapter speaks to it, for example `odoo`.
+    pub system_type: String,
+    /// The version, if known.
+    pub system_version: Option<String>,
+    /// Its name, for people to read.
+    pub name: String,
+    /// What it is, for people to read.
+    pub description: Option<String>,
+    /// Whether it is read and may push.
+    pub is_active: bool,
+    /// Whether a request that names no system means this one; at most one of a tenant's systems.
+    pub is_primary: bool,
+    /// The hash of the key by which it pushes.
+    pub push_key_hash: Option<String>,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+    /// How to connect to it, with its secrets. Null if it cannot be decrypted, and then `connection_error` says so:
+    /// one unreadable system must not take the others down.
+    pub connection: Value,
+    /// Why the connection cannot be read, if it cannot. Saving the system leaves what is stored as it is, unless
+    /// `connection` has been given a new value.
+    pub connection_error: Option<StoreError>,
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System")
+            .field("key", &self.key)
+            .field("tenant", &self.tenant)
+            .field("system_id", &self.system_id)
+            .field("system_type", &self.system_type)
+            .field("is_active", &self.is_active)
+            .field("is_primary", &self.is_primary)
+            .field("connection_error", &self.connection_error)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A system to be registered. `Debug` leaves the connection and the push key's hash out.
+#[derive(Clone)]
+pub struct NewSystem {
+    /// Its public name within the tenant.
+    pub system_id: SystemId,
+    /// Which adapter speaks to it.
+    pub system_type: String,
+    /// The version, if known.
+    pub system_version: Option<String>,
+    /// Its name, for people to read.
+    pub name: String,
+    /// What it is, for people to read.
+    pub description: Option<String>,
+    /// How to connect to it, with its secrets.
+    pub connection: Value,
+    /// The hash of the key by which it pushes.
+    pub push_key_hash: Option<String>,
+}
+
+impl fmt::Debug for NewSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSystem")
+            .field("system_id", &self.system_id)
+            .field("system_type", &self.system_type)
+            .finish_non_exhaustive()
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT key, tenant_id, system_id, system_type, system_version, name, description, is_active, \
+             is_primary, push_key_hash, created_at, updated_at, connection FROM systems WHERE deleted_at IS NULL ",
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// Registers a system, active. A tenant's first is its primary one. A name that is taken is
+    /// `Conflict("system_id")`, an unknown tenant `NotFound`.
+    pub async fn create_system(&self, tenant: TenantId, new: NewSystem) -> Result<System, StoreError> {
+        let now = self.now();
+        let insert = Statement::new(
+            "INSERT INTO systems (tenant_id, system_id, system_type, system_version, name, description, connection,
+                push_key_hash, is_active, is_primary, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1,
+                CASE WHEN EXISTS (SELECT 1 FROM systems WHERE tenant_id = ?1 AND deleted_at IS NULL) THEN 0 ELSE 1 END,
+                ?9, ?9)
+             RETURNING key, is_primary",
+            params![
+                tenant,
+                &new.system_id,
+                &new.system_type,
+                new.system_version.as_deref(),
+                &new.name,
+                new.description.as_deref(),
+                self.crypt().encrypt(&new.connection.to_string(), now),
+                new.push_key_hash.as_deref(),
+                now,
+            ],
+        );
+        let made = self
+            .returned(vec![lock_tenant(tenant), insert], |row| Ok((SystemKey(row.get_i64(0)?), row.get_bool(1)?)))
+            .await?;
+        let (key, is_primary) = made.ok_or(StoreError::Corrupt { what: "the key of a new system" })?;
+        Ok(System {
+            key,
+            tenant,
+            system_id: new.system_id,
+            system_type: new.system_type,
+            system_version: new.system_version,
+            name: new.name,
+            description: new.description,
+            is_active: true,
+            is_primary,
+            push_key_hash: new.push_key_hash,
+            created_at: now,
+            updated_at: now,
+            connection: new.connection,
+            connection_error: None,
+        })
+    }
+
+    /// A tenant's system by its public name.
+    pub async fn system(&self, tenant: TenantId, system_id: &SystemId) -> Result<Option<System>, StoreError> {
+        let sql = select!("AND tenant_id = ?1 AND system_id = ?2");
+        self.row(Statement::new(sql, params![tenant, system_id]), |row| self.system_of(row)).await
+    }
+
+    /// A tenant's system by the store's number of it.
+    pub async fn system_by_key(&self, tenant: TenantId, key: SystemKey) -> Result<Option<System>, StoreError> {
+        let sql = select!("AND tenant_id = ?1 AND key = ?2");
+        self.row(Statement::new(sql, params![tenant, key]), |row| self.system_of(row)).await
+    }
+
+    /// The system that a tenant's request means if it names none. After the primary one was deleted there is none
+    /// until another is made primary: no request shall silently reach a different business system.
+    pub async fn primary_system(&self, tenant: TenantId) -> Result<Option<System>, StoreError> {
+        let sql = select!("AND tenant_id = ?1 AND is_primary = 1");
+        self.row(Statement::new(sql, params![tenant]), |row| self.system_of(row)).await
+    }
+
+    /// A tenant's systems, in the order in which they were registered.
+    pub async fn systems(&self, tenant: TenantId) -> Result<Vec<System>, StoreError> {
+        let sql = select!("AND tenant_id = ?1 ORDER BY key");
+        self.rows(Statement::new(sql, params![tenant]), |row| self.system_of(row)).await
+    }
+
+    /// The systems of all tenants, for the readers in the background.
+    pub async fn all_systems(&self) -> Result<Vec<System>, StoreError> {
+        let sql = select!("ORDER BY key");
+        self.rows(Statement::new(sql, params![]), |row| self.system_of(row)).await
+    }
+
+    /// The active system that pushes with the key of this hash, whichever tenant's it is.
+    pub async fn system_by_push_key(&self, hash: &str) -> Result<Option<System>, StoreError> {
+        let sql = select!("AND push_key_hash = ?1 AND is_active = 1");
+        self.row(Statement::new(sql, params![hash]), |row| self.system_of(row)).await
+    }
+
+    /// The public names of a tenant's systems, also of deleted ones, whose changes are still in the log.
+    pub async fn system_names(&self, tenant: TenantId) -> Result<HashMap<SystemKey, SystemId>, StoreError> {
+        let sql = "SELECT key, system_id FROM systems WHERE tenant_id = ?1";
+        let name = |row: &Row| Ok((SystemKey(row.get_i64(0)?), system_id(row.get_text(1)?)?));
+        Ok(self.rows(Statement::new(sql, params![tenant]), name).await?.into_iter().collect())
+    }
+
+    /// Saves everything of a system but its key, tenant, public name and times; `false` if there is no such
+    /// system. One that becomes primary takes that from the one that was.
+    pub async fn update_system(&self, system: &System) -> Result<bool, StoreError> {
+        let now = self.now();
+        let unreadable = system.connection_error.is_some() && system.connection.is_null();
+        let connection = (!unreadable).then(|| self.crypt().encrypt(&system.connection.to_string(), now));
+        let mut statements = vec![lock_tenant(system.tenant)];
+        if system.is_primary {
+            statements.push(Statement::new(
+                "UPDATE systems SET is_primary = 0 WHERE tenant_id = ?1 AND key <> ?2 AND is_primary = 1",
+                params![system.tenant, system.key],
+            ));
+        }
+        let update = Statement::new(
+            "UPDATE systems SET system_type = ?3, system_version = ?4, name = ?5, description = ?6, is_active = ?7,
+                is_primary = ?8, push_key_hash = ?9, connection = COALESCE(?10, connection), updated_at = ?11
+             WHERE tenant_id = ?1 AND key = ?2 AND deleted_at IS NULL",
+            params![
+                system.tenant,
+                system.key,
+                &system.system_type,
+                system.system_version.as_deref(),
+                &system.name,
+                system.description.as_deref(),
+                system.is_active,
+                system.is_primary,
+                system.push_key_hash.as_deref(),
+                connection,
+                now,
+            ],
+        );
+        statements.push(update.expecting(Expect::Rows(1)));
+        self.all_or_nothing(statements).await
+    }
+
+    /// Deletes a system; `false` if there is none of that name. Its secrets, its push key and what its users may
+    /// read are gone; its key and its name stay known for the log, and the name may be registered anew.
+    pub async fn delete_system(&self, tenant: TenantId, system_id: &SystemId) -> Result<bool, StoreError> {
+        let delete = Statement::new(
+            "UPDATE systems SET deleted_at = ?3, is_active = 0, is_primary = 0, push_key_hash = NULL, connection = ''
+             WHERE tenant_id = ?1 AND system_id = ?2 AND deleted_at IS NULL",
+            params![tenant, system_id, self.now()],
+        );
+        let forget_rights = Statement::new(
+            "DELETE FROM readable_models WHERE tenant_id = ?1 AND system_key IN
+                (SELECT key FROM systems WHERE tenant_id = ?1 AND system_id = ?2 AND deleted_at IS NOT NULL)",
+            params![tenant, system_id],
+        );
+        self.all_or_nothing(vec![delete.expecting(Expect::Rows(1)), forget_rights]).await
+    }
+
+    /// Encrypts every connection anew that an older key has encrypted, so that the older keys can be taken out of
+    /// the config; answers how many it was. Connections that no key decrypts are left as they are.
+    pub async fn renew_encryption(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT key, connection FROM systems WHERE deleted_at IS NULL";
+        let stored = self.rows(Statement::new(sql, params![]), |row| Ok((row.get_i64(0)?, row.get_text(1)?))).await?;
+        let mut renewed = 0;
+        for (key, token) in stored {
+            if self.crypt().is_current(&token) {
+                continue;
+            }
+            let Ok(secret) = self.crypt().decrypt(&token) else { continue };
+            // Only what was read is replaced: a connection that is changed meanwhile is encrypted anew already.
+            let sql = "UPDATE systems SET connection = ?3 WHERE key = ?1 AND connection = ?2";
+            let params = params![key, token, self.crypt().encrypt(&secret, self.now())];
+            renewed += self.affected(Statement::new(sql, params)).await?;
+        }
+        Ok(renewed)
+    }
+
+    fn system_of(&self, row: &Row) -> Result<System, StoreError> {
+        let secret = self.crypt().decrypt(&row.get_text(12)?).and_then(|text| parse_connection(&text));
+        let (connection, connection_error) = match secret {
+            Ok(connection) => (connection, None),
+            Err(error) => (Value::Null, Some(error)),
+        };
+        Ok(System {
+            key: SystemKey(row.get_i64(0)?),
+            tenant: TenantId(row.get_i64(1)?),
+            system_id: system_id(row.get_text(2)?)?,
+            system_type: row.get_text(3)?,
+            system_version: row.get_opt_text(4)?,
+            name: row.get_text(5)?,
+            description: row.get_opt_text(6)?,
+            is_active: row.get_bool(7)?,
+            is_primary: row.get_bool(8)?,
+            push_key_hash: row.get_opt_text(9)?,
+            created_at: row.get_time(10)?,
+            updated_at: row.get_time(11)?,
+            connection,
+            connection_error,
+        })
+    }
+}
+
+/// Makes transactions that decide which of a tenant's systems is primary take turns.
+fn lock_tenant(tenant: TenantId) -> Statement {
+    Statement::new("UPDATE tenants SET name = name WHERE id = ?1", params![tenant]).expecting(Expect::Rows(1))
+}
+
+fn parse_connection(text: &str) -> Result<Value, StoreError> {
+    // The parser's message may quote the secret.
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt { what: "a system's connection" })
+}
+
+fn system_id(text: String) -> Result<SystemId, StoreError> {
+    SystemId::parse(text).map_err(|_| StoreError::Corrupt { what: "a system's public name" })
+}
