@@ -1,0 +1,196 @@
+//! The one trait between BridgeCore and a business system.
+
+use crate::ErpError;
+use async_trait::async_trait;
+use bridge_model::{Event, ModelName, Priority, RecordId, SourceId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// How a system is reached: the `connection_config` of the API. It is kept encrypted and never shown again.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// The base address, `https://odoo.example.com`.
+    pub url: String,
+    /// The database (Odoo).
+    #[serde(default)]
+    pub database: String,
+    /// The log-in name.
+    #[serde(default)]
+    pub username: String,
+    /// The password; an API key works in its place.
+    #[serde(default)]
+    pub password: String,
+    /// An API key, where the protocol has its own place for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
+    /// Time-out of one call, in milliseconds; the service's default if not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Secrets stay out of logs by construction.
+        f.debug_struct("Connection").field("url", &self.url).field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+/// What the server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServerInfo {
+    /// The version as the system writes it, `19.0`.
+    pub version: String,
+    /// The version's leading number, 19.
+    pub major: u32,
+    /// The protocol in use, for example `jsonrpc`.
+    pub protocol: String,
+}
+
+/// Who the credential is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// The ERP's own user id.
+    pub erp_user_id: i64,
+}
+
+/// A read of records by a filter.
+#[derive(Debug, Clone)]
+pub struct SearchRead {
+    /// The model.
+    pub model: ModelName,
+    /// The filter, in the form of the filter language's JSON (`[["state","=","sale"]]`).
+    pub domain: Value,
+    /// The fields to read; empty means all.
+    pub fields: Vec<String>,
+    /// How many to leave out.
+    pub offset: u32,
+    /// The most to return, at least 1.
+    pub limit: u32,
+    /// The order, `id asc`; empty means the system's own.
+    pub order: String,
+    /// Options of the call (`active_test`, `lang`).
+    pub context: Map<String, Value>,
+}
+
+/// The ways in which changes of a system may be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detection {
+    /// An event table kept by an add-on inside the system.
+    Addon,
+}
+
+/// Which add-on keeps the event table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedKind {
+    /// Ours: every write in its own transaction, deletes included.
+    Bridgecore {
+        /// The add-on's version.
+        version: String,
+    },
+    /// The public add-on that existing users have (`auto_webhook`): it debounces, and may leave deletes out.
+    AutoWebhook,
+}
+
+/// The state of a system's event table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FeedInfo {
+    /// Which add-on keeps it.
+    pub kind: FeedKind,
+    /// Names this life of the event numbering: another value means that a database was restored or the add-on
+    /// installed anew, and the ids may start over.
+    pub identity: String,
+    /// The highest id that can be seen now; 0 if the table is empty.
+    pub newest_id: i64,
+    /// How long the oldest transaction now open in the ERP's database has been open, in milliseconds, where the
+    /// add-on tells. An id that is missing for longer than this belongs to a transaction that was rolled back.
+    pub oldest_transaction_ms: Option<u64>,
+}
+
+/// A row of the event table.
+#[derive(Debug, Clone)]
+pub struct FeedEvent {
+    /// Its id there. Ids are given before commit: a lower one can appear later.
+    pub id: i64,
+    /// The row's content, or why it can't be understood.
+    pub event: Result<ErpEvent, String>,
+    /// The row as it came, for the dead letters.
+    pub raw: Value,
+}
+
+/// An event in the ERP, freed of the ERP's own way of writing it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErpEvent {
+    /// Its id in the source.
+    pub source_id: Option<SourceId>,
+    /// The model.
+    pub model: ModelName,
+    /// The record.
+    pub record_id: RecordId,
+    /// What happened.
+    pub event: Event,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When it happened there.
+    pub occurred_at: Timestamp,
+    /// The names of the fields that changed, where the source tells.
+    pub changed_fields: Option<Vec<String>>,
+    /// What the source sent along.
+    pub payload: Option<Value>,
+    /// The ERP user who did it.
+    pub erp_user_id: Option<i64>,
+    /// Our own key, if the write came through us.
+    pub idempotency_key: Option<String>,
+}
+
+/// A business system, as BridgeCore sees it. Every call has a time-out of its own and may be repeated unless its
+/// comment says otherwise. Implementations keep their connections and sessions.
+#[async_trait]
+pub trait Adapter: fmt::Debug + Send + Sync {
+    /// Asks the server for its version; needs no credential.
+    async fn server_info(&self) -> Result<ServerInfo, ErpError>;
+
+    /// Logs in and says who we are.
+    async fn authenticate(&self) -> Result<Identity, ErpError>;
+
+    /// Reads records by a filter.
+    async fn search_read(&self, query: &SearchRead) -> Result<Vec<Map<String, Value>>, ErpError>;
+
+    /// Counts records by a filter.
+    async fn count(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError>;
+
+    /// Creates records and answers their keys in the same order. Not safe to repeat.
+    async fn create(&self, model: &ModelName, values: Vec<Map<String, Value>>) -> Result<Vec<RecordId>, ErpError>;
+
+    /// Writes the same values to some records.
+    async fn write(&self, model: &ModelName, ids: &[RecordId], values: Map<String, Value>) -> Result<(), ErpError>;
+
+    /// Deletes records. A repeated call may answer that they are missing.
+    async fn unlink(&self, model: &ModelName, ids: &[RecordId]) -> Result<(), ErpError>;
+
+    /// Calls a method of a model. Whether it may be repeated depends on the method.
+    async fn call(
+        &self,
+        model: &ModelName,
+        method: &str,
+        args: Vec<Value>,
+        kwargs: Map<String, Value>,
+    ) -> Result<Value, ErpError>;
+
+    /// The state of the event table, or `None` if the system has none.
+    async fn feed_info(&self) -> Result<Option<FeedInfo>, ErpError>;
+
+    /// The events with ids above `after`, in the order of their ids, at most `limit`. What has not been committed yet
+    /// is not among them and can appear later below the highest id: the caller keeps the gaps.
+    async fn feed_after(&self, after: i64, limit: u32) -> Result<Vec<FeedEvent>, ErpError>;
+
+    /// Those of the events `ids` that can be seen now.
+    async fn feed_by_ids(&self, ids: &[i64]) -> Result<Vec<FeedEvent>, ErpError>;
+
+    /// Those of `models` that the ERP's user `erp_user_id` may read, by the ERP's own model rights. A user who is
+    /// inactive or does not exist may read none.
+    async fn readable_models(&self, erp_user_id: i64, models: &[ModelName]) -> Result<Vec<ModelName>, ErpError>;
+}

@@ -1,0 +1,144 @@
+//! The front door: HTTP as Odoo 19 speaks it. What comes in becomes a [`Request`]; further protocols are further ways
+//! to make one.
+
+mod answers;
+pub(super) mod listener;
+mod services;
+pub(super) mod sessions;
+
+use super::Shared;
+use super::faults::Fault;
+use super::refusal::{Refusal, SESSION_EXPIRED};
+use answers::{cut, json_answer, page, text};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, OriginalUri, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{any, get};
+use listener::Peer;
+use serde_json::{Value, json};
+use services::Request;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The largest request that is read, in bytes.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The longest that a call hangs if the caller does not go away.
+const HANG_MAX: Duration = Duration::from_secs(600);
+
+/// The routes of the demo ERP.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/web/version", get(version))
+        .route("/json/version", get(version))
+        .route("/web/health", get(health))
+        .route("/jsonrpc", any(rpc))
+        .route("/web/session/{action}", any(rpc))
+        .route("/web/dataset/call_kw", any(rpc))
+        .route("/web/dataset/call_kw/{*path}", any(rpc))
+        .route("/web/dataset/call_button", any(rpc))
+        .route("/web/dataset/call_button/{*path}", any(rpc))
+        .route("/web/webclient/version_info", any(rpc))
+        .route("/web/database/list", any(rpc))
+        .fallback(async || page(StatusCode::NOT_FOUND, "Page not found"))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(shared)
+}
+
+async fn version() -> Response {
+    json_answer(&json!({"version_info": services::version_info(), "version": services::VERSION}))
+}
+
+async fn health() -> Response {
+    json_answer(&json!({"status": "pass"}))
+}
+
+/// Every JSON-RPC route: decode, meet the faults, work, encode.
+async fn rpc(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let envelope = match decode(&method, uri.path(), &headers, &body) {
+        Ok(envelope) => envelope,
+        Err(refused) => return *refused,
+    };
+    let id = envelope.get("id").cloned().unwrap_or(Value::Null);
+    let request = Request::read(uri.path(), &headers, envelope);
+    let (model, name) = request.as_ref().map_or(("", ""), Request::names);
+    let (latency, fault) = shared.faults.meet(model, name);
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    match fault {
+        None | Some(Fault::CutReply | Fault::ResetAfterWork) => {}
+        Some(Fault::Reset) => {
+            peer.reset();
+            return text(StatusCode::OK, "");
+        }
+        Some(Fault::Status(status)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return page(status, status.canonical_reason().unwrap_or("Error"));
+        }
+        Some(Fault::Hang) => {
+            tokio::time::sleep(HANG_MAX).await;
+            return page(StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout");
+        }
+        Some(Fault::SessionExpired) => return answer(&id, Err(Refusal::session_expired()), None),
+    }
+    let (outcome, cookie) = match request {
+        Ok(request) => services::serve(&shared, request),
+        Err(refusal) => (Err(refusal), None),
+    };
+    match fault {
+        Some(Fault::CutReply) => cut(&envelope_of(&id, outcome)),
+        Some(Fault::ResetAfterWork) => {
+            peer.reset();
+            text(StatusCode::OK, "")
+        }
+        _ => answer(&id, outcome, cookie.as_deref()),
+    }
+}
+
+/// The request's JSON object, or Odoo's answer to what is none.
+fn decode(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Value, Box<Response>> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if method != Method::POST || !matches!(kind, "application/json" | "application/json-rpc") {
+        return Err(Box::new(answers::wrong_type(path)));
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(envelope)) => Ok(Value::Object(envelope)),
+        Ok(_) => Err(Box::new(text(StatusCode::BAD_REQUEST, "Invalid JSON-RPC data"))),
+        Err(_) => Err(Box::new(text(StatusCode::BAD_REQUEST, "Invalid JSON data"))),
+    }
+}
+
+fn envelope_of(id: &Value, outcome: super::call::Outcome) -> Value {
+    let mut envelope = json!({"jsonrpc": "2.0", "id": id});
+    match outcome {
+        Ok(Some(result)) => envelope["result"] = result,
+        // Neither a result nor an error: this is how a method without a result answers.
+        Ok(None) => {}
+        Err(refusal) => {
+            // A session is looked for before the request is read, so that answer does not know its id.
+            if refusal.name == SESSION_EXPIRED {
+                envelope["id"] = Value::Null;
+            }
+            envelope["error"] = refusal.to_json();
+        }
+    }
+    envelope
+}
+
+fn answer(id: &Value, outcome: super::call::Outcome, cookie: Option<&str>) -> Response {
+    let mut response = json_answer(&envelope_of(id, outcome));
+    if let Some(cookie) = cookie.and_then(|cookie| cookie.parse().ok()) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}

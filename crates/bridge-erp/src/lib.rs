@@ -1,0 +1,15 @@
+//! The business systems behind BridgeCore: one trait, one folder for each kind of system.
+//!
+//! A new kind of system is one folder and one line in [`connect`].
+
+pub mod adapter;
+pub mod error;
+pub mod fake;
+pub mod odoo;
+pub mod pool;
+
+pub use adapter::{
+    Adapter, Connection, Detection, ErpEvent, FeedEvent, FeedInfo, FeedKind, Identity, SearchRead, ServerInfo,
+};
+pub use error::{ErpError, ErpErrorClass, ErpErrorKind};
+pub use pool::{ClientOptions, SYSTEM_TYPES, connect};

@@ -1,0 +1,213 @@
+//! Odoo, over JSON-RPC: sessions under `/web` where they work, `/jsonrpc` elsewhere.
+
+mod calls;
+mod client;
+mod errors;
+mod feed;
+mod normalise;
+mod rights;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use crate::adapter::{Adapter, Connection, FeedEvent, FeedInfo, Identity, SearchRead, ServerInfo};
+use crate::pool::ClientOptions;
+use crate::{ErpError, ErpErrorKind};
+use async_trait::async_trait;
+use bridge_model::{Clock, ModelName, RecordId};
+use calls::{Call, Caller};
+use feed::Owner;
+use serde_json::{Map, Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One database of an Odoo, versions 13 to 19.
+#[derive(Debug)]
+pub struct Odoo {
+    caller: Caller,
+    /// Who keeps the event table, once it is known.
+    owner: Mutex<Option<Owner>>,
+}
+
+impl Odoo {
+    /// The adapter of this connection; nothing is sent yet. An address that can't be used is an `InvalidRequest`.
+    pub fn new(connection: &Connection, options: &ClientOptions, clock: Arc<dyn Clock>) -> Result<Self, ErpError> {
+        Ok(Self { caller: Caller::new(connection, options, clock)?, owner: Mutex::new(None) })
+    }
+
+    fn known_owner(&self) -> Option<Owner> {
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who keeps the event table; asks if it is not known yet.
+    async fn owner(&self) -> Result<Option<Owner>, ErpError> {
+        match self.known_owner() {
+            Some(owner) => Ok(Some(owner)),
+            None => Ok(self.feed_info().await?.as_ref().map(Owner::of)),
+        }
+    }
+
+    async fn owner_of_feed(&self) -> Result<Owner, ErpError> {
+        self.owner().await?.ok_or_else(|| ErpError::new(ErpErrorKind::UnknownModel, "there is no event table"))
+    }
+
+    /// An add-on can be replaced by the other one: an answer that does not fit the known one makes us ask again.
+    fn forget_owner_after<T>(&self, outcome: &Result<T, ErpError>) {
+        let misfits = [ErpErrorKind::UnknownModel, ErpErrorKind::UnknownMethod, ErpErrorKind::InvalidRequest];
+        if outcome.as_ref().is_err_and(|error| misfits.contains(&error.kind)) {
+            *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+}
+
+#[async_trait]
+impl Adapter for Odoo {
+    async fn server_info(&self) -> Result<ServerInfo, ErpError> {
+        let client = &self.caller.client;
+        let ask = || async {
+            match client.send("/web/webclient/version_info", json!({}), None, None).await {
+                // Behind a proxy that lets only the RPC through.
+                Err(error) if error.kind == ErpErrorKind::Protocol || error.kind == ErpErrorKind::AccessDenied => {
+                    let params = json!({"service": "common", "method": "version", "args": []});
+                    client.send("/jsonrpc", params, None, None).await
+                }
+                outcome => outcome,
+            }
+        };
+        let asked = self.caller.observed("", "version_info", self.caller.repeated(ask)).await?;
+        server_info_in(&asked.result)
+    }
+
+    async fn authenticate(&self) -> Result<Identity, ErpError> {
+        let Caller { client, login, .. } = &self.caller;
+        let log_in = self.caller.repeated(|| login.afresh(client));
+        let session = self.caller.observed("res.users", "authenticate", log_in).await?;
+        Ok(Identity { erp_user_id: session.uid })
+    }
+
+    async fn search_read(&self, query: &SearchRead) -> Result<Vec<Map<String, Value>>, ErpError> {
+        if query.limit == 0 {
+            // To Odoo it would mean that there is no limit.
+            return Err(ErpError::new(ErpErrorKind::InvalidRequest, "limit must be at least 1"));
+        }
+        let mut kwargs = Map::new();
+        kwargs.insert("domain".into(), query.domain.clone());
+        kwargs.insert("fields".into(), json!(query.fields));
+        kwargs.insert("offset".into(), query.offset.into());
+        kwargs.insert("limit".into(), query.limit.into());
+        if !query.order.is_empty() {
+            kwargs.insert("order".into(), query.order.as_str().into());
+        }
+        if !query.context.is_empty() {
+            kwargs.insert("context".into(), Value::Object(query.context.clone()));
+        }
+        let call = Call { model: query.model.as_str(), method: "search_read", args: Vec::new(), kwargs };
+        match self.caller.read(&call).await? {
+            Value::Array(rows) => rows.into_iter().map(record).collect(),
+            _ => Err(unexpected("search_read")),
+        }
+    }
+
+    async fn count(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError> {
+        let answer = self.caller.read(&plain(model, "search_count", vec![domain.clone()])).await?;
+        answer.as_u64().ok_or_else(|| unexpected("search_count"))
+    }
+
+    async fn create(&self, model: &ModelName, values: Vec<Map<String, Value>>) -> Result<Vec<RecordId>, ErpError> {
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count = values.len();
+        let answer = self.caller.once(&plain(model, "create", vec![json!(values)])).await?;
+        let ids: Option<Vec<_>> = match &answer {
+            Value::Array(ids) => ids.iter().map(|id| id.as_i64().map(RecordId::Number)).collect(),
+            id => id.as_i64().map(|id| vec![RecordId::Number(id)]),
+        };
+        ids.filter(|ids| ids.len() == count).ok_or_else(|| unexpected("create"))
+    }
+
+    async fn write(&self, model: &ModelName, ids: &[RecordId], values: Map<String, Value>) -> Result<(), ErpError> {
+        let args = vec![numbers(ids)?, Value::Object(values)];
+        self.caller.once(&plain(model, "write", args)).await.map(drop)
+    }
+
+    async fn unlink(&self, model: &ModelName, ids: &[RecordId]) -> Result<(), ErpError> {
+        let args = vec![numbers(ids)?];
+        self.caller.once(&plain(model, "unlink", args)).await.map(drop)
+    }
+
+    async fn call(
+        &self,
+        model: &ModelName,
+        method: &str,
+        args: Vec<Value>,
+        kwargs: Map<String, Value>,
+    ) -> Result<Value, ErpError> {
+        let is_name = method.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !is_name || !method.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            // The name becomes part of a path; names that start with an underscore are private in every Odoo.
+            return Err(ErpError::new(ErpErrorKind::UnknownMethod, "there is no public method of this name"));
+        }
+        self.caller.once(&Call { model: model.as_str(), method, args, kwargs }).await
+    }
+
+    async fn feed_info(&self) -> Result<Option<FeedInfo>, ErpError> {
+        let info = feed::info(&self.caller).await?;
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = info.as_ref().map(Owner::of);
+        Ok(info)
+    }
+
+    async fn feed_after(&self, after: i64, limit: u32) -> Result<Vec<FeedEvent>, ErpError> {
+        let owner = self.owner_of_feed().await?;
+        let outcome = feed::after(&self.caller, owner, after, limit).await;
+        self.forget_owner_after(&outcome);
+        outcome
+    }
+
+    async fn feed_by_ids(&self, ids: &[i64]) -> Result<Vec<FeedEvent>, ErpError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let owner = self.owner_of_feed().await?;
+        let outcome = feed::by_ids(&self.caller, owner, ids).await;
+        self.forget_owner_after(&outcome);
+        outcome
+    }
+
+    async fn readable_models(&self, erp_user_id: i64, models: &[ModelName]) -> Result<Vec<ModelName>, ErpError> {
+        let owner = self.owner().await?;
+        let outcome = rights::readable(&self.caller, owner, erp_user_id, models).await;
+        self.forget_owner_after(&outcome);
+        outcome
+    }
+}
+
+fn plain<'a>(model: &'a ModelName, method: &'a str, args: Vec<Value>) -> Call<'a> {
+    Call { model: model.as_str(), method, args, kwargs: Map::new() }
+}
+
+fn record(row: Value) -> Result<Map<String, Value>, ErpError> {
+    match row {
+        Value::Object(record) => Ok(record),
+        _ => Err(unexpected("search_read")),
+    }
+}
+
+fn numbers(ids: &[RecordId]) -> Result<Value, ErpError> {
+    let number = |id: &RecordId| match id {
+        RecordId::Number(number) => Ok(Value::from(*number)),
+        RecordId::Text(_) => Err(ErpError::new(ErpErrorKind::InvalidRequest, "a record's id must be a number")),
+    };
+    ids.iter().map(number).collect()
+}
+
+fn unexpected(method: &str) -> ErpError {
+    ErpError::new(ErpErrorKind::Protocol, format!("{method} answered something of another form than it should"))
+}
+
+/// Reads `19.0` as well as the hosted service's `saas~18.1+e`.
+fn server_info_in(answer: &Value) -> Result<ServerInfo, ErpError> {
+    let version = answer["server_version"].as_str().ok_or_else(|| unexpected("version_info"))?;
+    let digits: String = version.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    let major = digits.parse().map_err(|error| unexpected("version_info").caused_by(error))?;
+    Ok(ServerInfo { version: version.to_owned(), major, protocol: "jsonrpc".to_owned() })
+}
