@@ -1,0 +1,76 @@
+//! The rules for how a system may be reached.
+
+use crate::erps::parse_connection;
+use crate::problem::Problem;
+use bridge_erp::Connection;
+use bridge_erp::pool::SYSTEM_TYPES;
+use serde_json::Value;
+use url::Url;
+
+/// Checks that this kind of system is known.
+pub(super) fn check_system_type(system_type: &str) -> Result<(), Problem> {
+    if SYSTEM_TYPES.contains(&system_type) {
+        return Ok(());
+    }
+    Err(Problem::field("system_type", &format!("must be one of: {}", SYSTEM_TYPES.join(", "))))
+}
+
+/// Checks a `connection_config` without connecting to anything.
+pub(super) fn check_connection(config: &Value) -> Result<(), Problem> {
+    let connection = parse_connection(config)?;
+    check_url(&connection.url)?;
+    let Connection { database, username, password, api_key, timeout_ms, .. } = &connection;
+    for (field, value) in [("database", database), ("username", username)] {
+        if value.is_empty() || value.chars().any(char::is_control) {
+            return Err(Problem::field(&format!("connection_config.{field}"), "must not be empty"));
+        }
+    }
+    if password.is_empty() && api_key.as_deref().is_none_or(str::is_empty) {
+        return Err(Problem::field("connection_config.password", "must not be empty; an API key works in its place"));
+    }
+    if *timeout_ms == Some(0) {
+        return Err(Problem::field("connection_config.timeout_ms", "must be greater than 0"));
+    }
+    Ok(())
+}
+
+/// The address is shown to admins and appears in logs, so that no secret may be in it.
+fn check_url(text: &str) -> Result<(), Problem> {
+    let refuse = |reason| Err(Problem::field("connection_config.url", reason));
+    let Ok(url) = Url::parse(text) else { return refuse("must be an address such as https://odoo.example.com") };
+    if !matches!(url.scheme(), "http" | "https") {
+        return refuse("must start with http:// or https://");
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return refuse("must name a host");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("must not hold a name or password; they have their own fields");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return refuse("must be a base address without '?' and '#'");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_are_no_base_address_are_refused_with_the_reason() {
+        for (url, reason) in [
+            ("odoo.example.com", "such as"),
+            ("ftp://odoo.example.com", "http"),
+            ("https://", "such as"),
+            ("https://admin:hush@odoo.example.com", "own fields"),
+            ("https://odoo.example.com/?db=x", "base address"),
+        ] {
+            let problem = check_url(url).unwrap_err();
+            assert!(problem.message.contains(reason), "{url}: {}", problem.message);
+            assert!(!problem.message.contains("hush"));
+        }
+        check_url("http://127.0.0.1:8069").unwrap();
+        check_url("https://example.com/odoo").unwrap();
+    }
+}

@@ -1,0 +1,21 @@
+//! Deleting a system.
+
+use super::{find, not_found};
+use crate::auth::Admin;
+use crate::context::Context;
+use crate::problem::Problem;
+use bridge_model::SystemId;
+
+/// Deletes a system of the admin's tenant: its secrets and its push key are gone, it is no longer read. Its changes
+/// stay in the log for as long as others do.
+pub async fn delete(cx: &Context, admin: &Admin, system_id: &SystemId) -> Result<(), Problem> {
+    let system = find(cx, admin.0.tenant, system_id).await?;
+    if !cx.store.delete_system(admin.0.tenant, system_id).await? {
+        return Err(not_found(system_id));
+    }
+    cx.auth.forget_push_keys();
+    cx.erps.forget(system.key);
+    // Its background reader ends by this, and whoever ends it drops what the hub keeps for it.
+    cx.hub.systems_changed();
+    Ok(())
+}

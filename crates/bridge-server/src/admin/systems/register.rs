@@ -1,0 +1,62 @@
+//! A new system.
+
+use super::check::{check_connection, check_system_type};
+use super::{SystemView, announce_change};
+use crate::admin::fields::{check_description, check_name, check_version};
+use crate::auth::{Admin, new_push_key};
+use crate::context::Context;
+use crate::problem::Problem;
+use bridge_model::SystemId;
+use bridge_store::NewSystem;
+use serde::Deserialize;
+use serde_json::Value;
+use std::fmt;
+
+/// The body of the request.
+#[derive(Clone, Deserialize)]
+pub struct RegisterSystem {
+    /// Its public name within the tenant, for example `odoo_main`.
+    pub system_id: SystemId,
+    /// The kind of system, `odoo`.
+    pub system_type: String,
+    /// The version.
+    #[serde(default)]
+    pub system_version: Option<String>,
+    /// Its name, for people to read; the `system_id` if left out.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What it is, for people to read.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// How to connect to it.
+    pub connection_config: Value,
+}
+
+impl fmt::Debug for RegisterSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisterSystem").field("system_id", &self.system_id).finish_non_exhaustive()
+    }
+}
+
+/// Registers a system of the admin's tenant. The answer shows the push key, once. Nothing is sent to the system:
+/// it may be down, and `test` tells. `Conflict` if the name is taken.
+pub async fn register(cx: &Context, admin: &Admin, request: RegisterSystem) -> Result<SystemView, Problem> {
+    check_system_type(&request.system_type)?;
+    request.system_version.as_deref().map_or(Ok(()), check_version)?;
+    request.name.as_deref().map_or(Ok(()), check_name)?;
+    request.description.as_deref().map_or(Ok(()), check_description)?;
+    check_connection(&request.connection_config)?;
+    let push_key = new_push_key(&*cx.entropy);
+    let new = NewSystem {
+        name: request.name.unwrap_or_else(|| request.system_id.to_string()),
+        system_id: request.system_id,
+        system_type: request.system_type,
+        system_version: request.system_version,
+        description: request.description,
+        connection: request.connection_config,
+        push_key_hash: Some(push_key.hash),
+    };
+    let system = cx.store.create_system(admin.0.tenant, new).await?;
+    announce_change(cx, system.key);
+    Ok(SystemView { push_key: Some(push_key.key), ..SystemView::for_admin(system) })
+}

@@ -1,0 +1,68 @@
+//! The state of a system.
+
+use super::{PROBE_WAIT, as_fact, find, too_slow, was_reached};
+use crate::auth::Caller;
+use crate::context::Context;
+use crate::ingest::ReaderStatus;
+use crate::problem::Problem;
+use bridge_erp::{Detection, FeedKind};
+use bridge_model::SystemId;
+use bridge_store::System;
+use serde::Serialize;
+use serde_json::Value;
+
+/// The state of a system at this moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct SystemStatus {
+    /// The system.
+    pub system_id: SystemId,
+    /// Whether it is read and may push.
+    pub is_active: bool,
+    /// Whether something answers at its address.
+    pub reachable: bool,
+    /// The version that it tells.
+    pub version: Option<String>,
+    /// The protocol in use.
+    pub protocol: Option<String>,
+    /// How its changes are seen; `null` if only pushes bring them, or if it can't be asked.
+    pub detection: Option<Detection>,
+    /// The add-on that keeps its changes.
+    pub addon: Option<FeedKind>,
+    /// What the background reader has read and how far it lags.
+    pub reader: ReaderStatus,
+    /// What went wrong while asking, in the shape of errors.
+    pub error: Option<Value>,
+}
+
+/// Asks a system of the caller's tenant how it is. What does not work is a fact in the answer.
+pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Result<SystemStatus, Problem> {
+    let system = find(cx, caller.tenant, system_id).await?;
+    let mut status = SystemStatus {
+        system_id: system.system_id.clone(),
+        is_active: system.is_active,
+        reachable: false,
+        version: None,
+        protocol: None,
+        detection: None,
+        addon: None,
+        reader: crate::ingest::reader_status(cx, &system).await?,
+        error: None,
+    };
+    let verdict = tokio::time::timeout(PROBE_WAIT, ask(cx, &system, &mut status)).await;
+    if let Err(problem) = verdict.unwrap_or_else(|_| Err(too_slow())) {
+        status.reachable = status.reachable || was_reached(&problem);
+        status.error = Some(as_fact(&problem));
+    }
+    Ok(status)
+}
+
+async fn ask(cx: &Context, system: &System, status: &mut SystemStatus) -> Result<(), Problem> {
+    let adapter = cx.erps.adapter(system)?;
+    let server = adapter.server_info().await?;
+    status.reachable = true;
+    status.version = Some(server.version);
+    status.protocol = Some(server.protocol);
+    status.addon = adapter.feed_info().await?.map(|feed| feed.kind);
+    status.detection = status.addon.as_ref().map(|_| Detection::Addon);
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Changing a system.
+
+use super::check::check_connection;
+use super::{SystemView, announce_change, find, not_found};
+use crate::admin::fields::{check_description, check_name, check_version, given};
+use crate::auth::{Admin, new_push_key};
+use crate::context::Context;
+use crate::problem::Problem;
+use bridge_model::SystemId;
+use serde::Deserialize;
+use serde_json::Value;
+use std::fmt;
+
+/// The body of the request: what is left out stays as it is.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct UpdateSystem {
+    /// The version; `null` removes it.
+    #[serde(deserialize_with = "given")]
+    pub system_version: Option<Option<String>>,
+    /// Its name, for people to read.
+    pub name: Option<String>,
+    /// What it is, for people to read; `null` removes it.
+    #[serde(deserialize_with = "given")]
+    pub description: Option<Option<String>>,
+    /// Whether it is read and may push.
+    pub is_active: Option<bool>,
+    /// Whether a request that names no system means this one; `true` takes that from the one that was.
+    pub is_primary: Option<bool>,
+    /// How to connect to it, as a whole: a new address never gets the old password.
+    pub connection_config: Option<Value>,
+    /// Whether to make a new push key, which the answer shows; the old one no longer works.
+    pub rotate_push_key: bool,
+}
+
+impl fmt::Debug for UpdateSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpdateSystem").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Changes a system of the admin's tenant.
+pub async fn update(
+    cx: &Context,
+    admin: &Admin,
+    system_id: &SystemId,
+    request: UpdateSystem,
+) -> Result<SystemView, Problem> {
+    check(&request)?;
+    let mut system = find(cx, admin.0.tenant, system_id).await?;
+    if let Some(system_version) = request.system_version {
+        system.system_version = system_version;
+    }
+    if let Some(name) = request.name {
+        system.name = name;
+    }
+    if let Some(description) = request.description {
+        system.description = description;
+    }
+    if let Some(is_active) = request.is_active {
+        system.is_active = is_active;
+    }
+    if let Some(is_primary) = request.is_primary {
+        system.is_primary = is_primary;
+    }
+    if let Some(connection) = request.connection_config {
+        system.connection = connection;
+    }
+    let push_key = request.rotate_push_key.then(|| new_push_key(&*cx.entropy));
+    if let Some(push_key) = &push_key {
+        system.push_key_hash = Some(push_key.hash.clone());
+    }
+    if !cx.store.update_system(&system).await? {
+        return Err(not_found(system_id));
+    }
+    announce_change(cx, system.key);
+    // Read again for the time of the change, which the store gives.
+    let system = find(cx, admin.0.tenant, system_id).await?;
+    Ok(SystemView { push_key: push_key.map(|push_key| push_key.key), ..SystemView::for_admin(system) })
+}
+
+fn check(request: &UpdateSystem) -> Result<(), Problem> {
+    request.system_version.iter().flatten().try_for_each(|version| check_version(version))?;
+    request.name.as_deref().map_or(Ok(()), check_name)?;
+    request.description.iter().flatten().try_for_each(|description| check_description(description))?;
+    request.connection_config.as_ref().map_or(Ok(()), check_connection)
+}

@@ -1,0 +1,51 @@
+//! A new user.
+
+use super::{RoleWord, UserView};
+use crate::admin::fields::{check_erp_user, check_language, check_password, check_username};
+use crate::auth::Admin;
+use crate::context::Context;
+use crate::problem::Problem;
+use bridge_store::NewUser;
+use serde::Deserialize;
+use std::fmt;
+
+/// The body of the request.
+#[derive(Clone, Deserialize)]
+pub struct CreateUser {
+    /// The name to log in with; unique over all tenants.
+    pub username: String,
+    /// The password, at least 8 characters.
+    pub password: String,
+    /// What the user may do; `user` if left out.
+    #[serde(default)]
+    pub role: RoleWord,
+    /// The user's id in the ERP.
+    #[serde(default)]
+    pub odoo_user_id: Option<i64>,
+    /// The language of messages.
+    #[serde(default)]
+    pub language: Option<String>,
+}
+
+impl fmt::Debug for CreateUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateUser").field("username", &self.username).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// Makes a user of the admin's tenant; `Conflict` if the name is taken.
+pub async fn create(cx: &Context, admin: &Admin, request: CreateUser) -> Result<UserView, Problem> {
+    check_username(&request.username)?;
+    check_password(&request.password)?;
+    request.odoo_user_id.map_or(Ok(()), check_erp_user)?;
+    request.language.as_deref().map_or(Ok(()), check_language)?;
+    let password_hash = cx.auth.hash_password(request.password, &*cx.entropy).await?;
+    let new = NewUser {
+        username: request.username,
+        password_hash,
+        role: request.role.into(),
+        odoo_user_id: request.odoo_user_id,
+        language: request.language,
+    };
+    Ok(cx.store.create_user(admin.0.tenant, new).await?.into())
+}

@@ -1,0 +1,58 @@
+//! Reading users.
+
+use super::{UserView, find};
+use crate::auth::{Admin, Caller};
+use crate::context::Context;
+use crate::problem::{Problem, ProblemKind};
+use bridge_model::UserId;
+use serde::{Deserialize, Serialize};
+
+/// Users in one page if the request does not say.
+const LIMIT_DEFAULT: u32 = 100;
+
+/// The most users in one page.
+const LIMIT_MAX: u32 = 1_000;
+
+/// The query of the request.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ListUsers {
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<i64>,
+    /// The most users in the page.
+    pub limit: Option<u32>,
+}
+
+/// A page of users.
+#[derive(Debug, Clone, Serialize)]
+pub struct UserPage {
+    /// The users by id.
+    pub items: Vec<UserView>,
+    /// For the next page; `null` on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// The users of the admin's tenant, page by page.
+pub async fn list(cx: &Context, admin: &Admin, request: ListUsers) -> Result<UserPage, Problem> {
+    let limit = request.limit.unwrap_or(LIMIT_DEFAULT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(Problem::field("limit", &format!("must be between 1 and {LIMIT_MAX}")));
+    }
+    if request.cursor.is_some_and(|cursor| cursor < 0) {
+        return Err(Problem::field("cursor", "must be the next_cursor of another page"));
+    }
+    // One more than asked for tells whether there is a next page.
+    let mut users = cx.store.users(admin.0.tenant, request.cursor.map(UserId), limit + 1).await?;
+    let more = users.len() > limit as usize;
+    users.truncate(limit as usize);
+    let next_cursor = users.last().filter(|_| more).map(|user| user.id.to_string());
+    Ok(UserPage { items: users.into_iter().map(UserView::from).collect(), next_cursor })
+}
+
+/// One user: everybody may see themself, an admin everybody of the tenant.
+pub async fn get(cx: &Context, caller: &Caller, id: UserId) -> Result<UserView, Problem> {
+    if caller.user != id && !caller.is_admin() {
+        return Err(Problem::new(ProblemKind::Forbidden, "Only an admin may see other users"));
+    }
+    Ok(find(cx, caller.tenant, id).await?.into())
+}

@@ -1,0 +1,87 @@
+//! Changing a user.
+
+use super::{RoleWord, UserView, find, is_acting_admin, not_found, require_other_admin};
+use crate::admin::fields::{check_erp_user, check_language, check_password, check_username, given};
+use crate::auth::Admin;
+use crate::context::Context;
+use crate::problem::Problem;
+use bridge_model::UserId;
+use serde::Deserialize;
+use std::fmt;
+
+/// The body of the request: what is left out stays as it is.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct UpdateUser {
+    /// The name to log in with.
+    pub username: Option<String>,
+    /// A new password; ends the user's sessions.
+    pub password: Option<String>,
+    /// What the user may do.
+    pub role: Option<RoleWord>,
+    /// The user's id in the ERP; `null` unlinks.
+    #[serde(deserialize_with = "given")]
+    pub odoo_user_id: Option<Option<i64>>,
+    /// The language of messages; `null` means as the client asks.
+    #[serde(deserialize_with = "given")]
+    pub language: Option<Option<String>>,
+    /// Whether the user may log in; `false` ends the user's sessions.
+    pub is_active: Option<bool>,
+}
+
+impl fmt::Debug for UpdateUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpdateUser").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Changes a user of the admin's tenant. `Conflict` if the new name is taken, or if the tenant would be left without
+/// an active admin.
+pub async fn update(cx: &Context, admin: &Admin, id: UserId, request: UpdateUser) -> Result<UserView, Problem> {
+    check(&request)?;
+    let password_hash = match request.password.clone() {
+        Some(password) => Some(cx.auth.hash_password(password, &*cx.entropy).await?),
+        None => None,
+    };
+    // From reading the user to saving it, so that of two changes neither undoes the other.
+    let _admins = cx.auth.admins.lock().await;
+    let before = find(cx, admin.0.tenant, id).await?;
+    let mut user = before.clone();
+    if let Some(username) = request.username {
+        user.username = username;
+    }
+    if let Some(role) = request.role {
+        user.role = role.into();
+    }
+    if let Some(odoo_user_id) = request.odoo_user_id {
+        user.odoo_user_id = odoo_user_id;
+    }
+    if let Some(language) = request.language {
+        user.language = language;
+    }
+    if let Some(is_active) = request.is_active {
+        user.active = is_active;
+    }
+    let sessions_end = password_hash.is_some() || !user.active;
+    if let Some(password_hash) = password_hash {
+        user.password_hash = password_hash;
+    }
+    if is_acting_admin(&before) && !is_acting_admin(&user) {
+        require_other_admin(cx, &before).await?;
+    }
+    if !cx.store.update_user(&user).await? {
+        return Err(not_found());
+    }
+    if sessions_end {
+        cx.store.revoke_user_sessions(user.tenant, user.id).await?;
+    }
+    cx.auth.forget_sessions();
+    Ok(user.into())
+}
+
+fn check(request: &UpdateUser) -> Result<(), Problem> {
+    request.username.as_deref().map_or(Ok(()), check_username)?;
+    request.password.as_deref().map_or(Ok(()), check_password)?;
+    request.odoo_user_id.flatten().map_or(Ok(()), check_erp_user)?;
+    request.language.iter().flatten().try_for_each(|language| check_language(language))
+}

@@ -1,0 +1,85 @@
+//! Transport: decode, call one function, encode. Nothing in the service imports this.
+
+pub mod error;
+pub mod extract;
+mod rest;
+mod ws;
+
+use crate::config::ms;
+use crate::context::Context;
+use crate::problem::{Problem, ProblemKind};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
+/// Every path of the service.
+pub fn router(cx: &Context) -> Router {
+    let permits = Arc::new(Semaphore::new(cx.config.server.requests_at_once_max));
+    let rest = rest::routes()
+        .layer(middleware::from_fn_with_state(cx.clone(), time_out))
+        .layer(middleware::from_fn_with_state(permits, admit));
+    Router::new()
+        .merge(rest)
+        // Open connections have bounds of their own.
+        .merge(ws::routes(cx))
+        .fallback(error::no_such_path)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(DefaultBodyLimit::max(cx.config.server.body_bytes_max))
+        .layer(middleware::from_fn_with_state(cx.clone(), accompany))
+        .with_state(cx.clone())
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
+
+/// Gives each request its id and its span, and each answer its headers.
+async fn accompany(State(cx): State<Context>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
+    let id = given.map_or_else(|| cx.entropy.hex(16), str::to_owned);
+    // The path only: a query can hold a token.
+    let span = tracing::info_span!(
+        "request",
+        request.id = %id,
+        http.method = %request.method(),
+        http.path = request.uri().path(),
+        http.status = tracing::field::Empty,
+        duration_ms = tracing::field::Empty,
+    );
+    let version = if request.uri().path().starts_with("/api/v2/") { "2" } else { "1" };
+    let started = cx.clock.now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("http.status", response.status().as_u16());
+    span.record("duration_ms", u64::try_from(cx.clock.now().since(started).as_millis()).unwrap_or(u64::MAX));
+    span.in_scope(|| tracing::debug!("answered"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response.headers_mut().insert(API_VERSION, HeaderValue::from_static(version));
+    response
+}
+
+/// An id from outside is taken over only if it can't spoil a log line.
+fn is_request_id(id: &str) -> bool {
+    (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// Lets a bounded number of requests in at once.
+async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match permits.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => Problem::new(ProblemKind::Busy, "Too many requests at once; try again shortly").into_response(),
+    }
+}
+
+/// Ends a request that takes too long.
+async fn time_out(State(cx): State<Context>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ms(cx.config.server.request_timeout_ms), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(ProblemKind::Busy, "The request took too long; try again shortly").into_response(),
+    }
+}

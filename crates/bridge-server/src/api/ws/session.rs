@@ -1,0 +1,385 @@
+//! One open connection.
+
+use super::messages::{FromClient, Subscribe, ToClient, error_text};
+use crate::auth::{self, Caller};
+use crate::config::ms;
+use crate::context::Context;
+use crate::problem::{Problem, ProblemKind};
+use crate::sync::{self, Batch, Follower, Scope};
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use bridge_model::{AppType, Position, Timestamp};
+use bridge_store::CursorKey;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The channel of all changes.
+const EVENTS: &str = "events";
+
+/// Why a connection ends, as close codes: 1000 to 1013 are the protocol's, 4xxx are ours.
+mod close {
+    pub(super) const NORMAL: u16 = 1000;
+    pub(super) const GOING_AWAY: u16 = 1001;
+    pub(super) const NOT_READING: u16 = 1008;
+    pub(super) const FAILED: u16 = 1011;
+    pub(super) const UNAUTHENTICATED: u16 = 4401;
+    pub(super) const NO_HEARTBEAT: u16 = 4408;
+}
+
+/// How long a closing handshake may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The end of a connection: a close code and its reason.
+#[derive(Debug)]
+struct End(u16, String);
+
+impl End {
+    fn because(code: u16, reason: impl Into<String>) -> Self {
+        Self(code, reason.into())
+    }
+}
+
+impl From<Problem> for End {
+    fn from(problem: Problem) -> Self {
+        tracing::warn!(code = problem.kind.code(), causes = %problem.causes(), "live changes: {}", problem.message);
+        let code = if problem.kind == ProblemKind::Unauthenticated { close::UNAUTHENTICATED } else { close::FAILED };
+        Self(code, format!("{}: {}", problem.kind.code(), problem.message))
+    }
+}
+
+/// Serves a connection to its end.
+pub(super) async fn run(cx: Context, socket: WebSocket, caller: Option<Caller>) {
+    let mut connection = Connection { cx: &cx, socket };
+    let caller = match caller {
+        Some(caller) => Ok(caller),
+        None => connection.first_message().await,
+    };
+    let end = match caller {
+        Ok(caller) => {
+            let mut session =
+                Session { connection: &mut connection, caller, subscription: None, unanswered_pings: 0 };
+            let end = session.serve().await;
+            session.note_handed_out().await;
+            end
+        }
+        Err(end) => end,
+    };
+    tracing::debug!(close.code = end.0, close.reason = %end.1, "a live connection ended");
+    connection.close(end).await;
+}
+
+struct Connection<'a> {
+    cx: &'a Context,
+    socket: WebSocket,
+}
+
+impl Connection<'_> {
+    /// Sends, or ends the connection if the client does not read.
+    async fn send(&mut self, text: String) -> Result<(), End> {
+        let timeout = ms(self.cx.config.live.send_timeout_ms);
+        match tokio::time::timeout(timeout, self.socket.send(Message::text(text))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::because(close::GOING_AWAY, "the connection is gone")),
+            Err(_) => Err(End::because(close::NOT_READING, "the client does not read; go on from the last position")),
+        }
+    }
+
+    /// The next text from the client; `None` for other kinds of message.
+    async fn receive(&mut self) -> Result<Option<String>, End> {
+        match self.socket.recv().await {
+            Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().to_owned())),
+            Some(Ok(Message::Close(_))) | None => Err(End::because(close::NORMAL, "closed by the client")),
+            Some(Ok(Message::Binary(_))) => Err(End::because(1003, "only text is understood")),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+            Some(Err(error)) => {
+                let too_large = error.to_string().contains("too long") || error.to_string().contains("too large");
+                let code = if too_large { 1009 } else { close::GOING_AWAY };
+                Err(End::because(code, "the message could not be read"))
+            }
+        }
+    }
+
+    /// Waits for the client to say who it is.
+    async fn first_message(&mut self) -> Result<Caller, End> {
+        let timeout = ms(self.cx.config.live.auth_timeout_ms);
+        let wait = async {
+            loop {
+                if let Some(text) = self.receive().await? {
+                    return Ok(text);
+                }
+            }
+        };
+        let text: Result<String, End> = tokio::time::timeout(timeout, wait).await.unwrap_or_else(|_| {
+            Err(End::because(close::UNAUTHENTICATED, "no token came in time"))
+        });
+        let Ok(FromClient::Auth { token }) = serde_json::from_str(&text?) else {
+            return Err(End::because(close::UNAUTHENTICATED, "the first message must be auth"));
+        };
+        auth::caller(self.cx, &token).await.map_err(End::from)
+    }
+
+    async fn close(mut self, end: End) {
+        let mut reason = end.1;
+        // The protocol allows 123 bytes.
+        while reason.len() > 123 {
+            reason.pop();
+        }
+        let frame = Message::Close(Some(CloseFrame { code: end.0, reason: reason.into() }));
+        // Best effort: who does not read gets the reason only if they start to within this time.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.socket.send(frame)).await;
+    }
+}
+
+/// What a connection listens to.
+struct Subscription {
+    follower: Follower,
+    /// The device's cursor, if the subscription names a device.
+    cursor: Option<CursorKey>,
+    /// Whether the client was told that it has caught up.
+    live: bool,
+}
+
+struct Session<'a, 'b> {
+    connection: &'a mut Connection<'b>,
+    caller: Caller,
+    subscription: Option<Subscription>,
+    unanswered_pings: u32,
+}
+
+/// What happens next on a connection.
+enum Next {
+    Said(Option<String>),
+    Changes(Result<Option<Batch>, Problem>),
+    Heartbeat,
+}
+
+impl Session<'_, '_> {
+    async fn serve(&mut self) -> End {
+        match self.serve_until_end().await {
+            Ok(()) => End::because(close::NORMAL, ""),
+            Err(end) => end,
+        }
+    }
+
+    async fn serve_until_end(&mut self) -> Result<(), End> {
+        self.say_authenticated().await?;
+        let pause = ms(self.connection.cx.config.live.heartbeat_ms);
+        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + pause, pause);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            match self.wait(&mut heartbeat).await? {
+                Next::Said(None) => self.unanswered_pings = 0,
+                Next::Said(Some(text)) => {
+                    self.unanswered_pings = 0;
+                    if let Err(problem) = self.hear(&text).await? {
+                        self.connection.send(error_text(&problem)).await?;
+                    }
+                }
+                Next::Changes(batch) => self.pass_on(batch?).await?,
+                Next::Heartbeat => self.beat().await?,
+            }
+        }
+    }
+
+    /// Waits for whatever comes first. Dropping the follower's wait loses nothing: its place moves only with a batch.
+    async fn wait(&mut self, heartbeat: &mut tokio::time::Interval) -> Result<Next, End> {
+        let cx = self.connection.cx;
+        let rows_max = cx.config.live.batch_rows_max;
+        let changes = async {
+            match &mut self.subscription {
+                Some(subscription) => subscription.follower.next(cx, rows_max).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            said = self.connection.receive() => said.map(Next::Said),
+            _ = heartbeat.tick() => Ok(Next::Heartbeat),
+            batch = changes => Ok(Next::Changes(batch)),
+        }
+    }
+
+    async fn say_authenticated(&mut self) -> Result<(), End> {
+        let message =
+            ToClient::Authenticated { user_id: self.caller.user.0, expires_at: self.caller.expires_at };
+        self.connection.send(message.text()).await
+    }
+
+    /// The outer error ends the connection, the inner one is told to the client.
+    async fn hear(&mut self, text: &str) -> Result<Result<(), Problem>, End> {
+        let said: FromClient = match serde_json::from_str(text) {
+            Ok(said) => said,
+            Err(error) => return Ok(Err(Problem::new(ProblemKind::Invalid, format!("Not understood: {error}")))),
+        };
+        match said {
+            FromClient::Auth { token } => self.renew(&token).await,
+            FromClient::Subscribe(wish) => self.subscribe(*wish).await,
+            FromClient::Unsubscribe { channel } => {
+                self.note_handed_out().await;
+                self.subscription = None;
+                let message = ToClient::Unsubscribed { channel: &channel };
+                self.connection.send(message.text()).await.map(Ok)
+            }
+            FromClient::Ack { position } => self.ack(&position).await,
+            FromClient::Ping => self.connection.send(ToClient::Pong.text()).await.map(Ok),
+            FromClient::Pong => Ok(Ok(())),
+        }
+    }
+
+    /// A fresh token of the same user lets the connection live on.
+    async fn renew(&mut self, token: &str) -> Result<Result<(), Problem>, End> {
+        let caller = match auth::caller(self.connection.cx, token).await {
+            Ok(caller) => caller,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        if (caller.tenant, caller.user) != (self.caller.tenant, self.caller.user) {
+            return Ok(Err(Problem::new(ProblemKind::Forbidden, "The token is of another user")));
+        }
+        self.caller = caller;
+        self.say_authenticated().await.map(Ok)
+    }
+
+    async fn subscribe(&mut self, wish: Subscribe) -> Result<Result<(), Problem>, End> {
+        self.note_handed_out().await;
+        self.subscription = None;
+        let subscription = match prepare(self.connection.cx, &self.caller, wish).await {
+            Ok(subscription) => subscription,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let position = subscription.follower.position().to_string();
+        self.subscription = Some(subscription);
+        self.connection.send(ToClient::Subscribed { channel: EVENTS, position: position.clone() }.text()).await?;
+        self.say_live_if_caught_up().await.map(Ok)
+    }
+
+    /// Sends a batch on.
+    async fn pass_on(&mut self, batch: Option<Batch>) -> Result<(), End> {
+        let Some(batch) = batch else { return self.say_resync().await };
+        for event in &batch.events {
+            self.connection.send(ToClient::Notification { channel: EVENTS, data: event }.text()).await?;
+        }
+        if batch.scanned_to >= batch.head {
+            self.say_live_if_caught_up().await?;
+        }
+        Ok(())
+    }
+
+    async fn say_live_if_caught_up(&mut self) -> Result<(), End> {
+        let cx = self.connection.cx;
+        let Some(subscription) = &mut self.subscription else { return Ok(()) };
+        if subscription.live {
+            return Ok(());
+        }
+        let head = cx.store.head(subscription.follower.viewer().tenant).await.map_err(Problem::from)?;
+        if subscription.follower.position() >= head {
+            subscription.live = true;
+            let position = subscription.follower.position().to_string();
+            self.connection.send(ToClient::Live { channel: EVENTS, position }.text()).await?;
+        }
+        Ok(())
+    }
+
+    async fn say_resync(&mut self) -> Result<(), End> {
+        self.subscription = None;
+        let head = self.connection.cx.store.head(self.caller.tenant).await.map_err(Problem::from)?;
+        let message = ToClient::ResyncRequired { channel: EVENTS, snapshot_position: head.to_string() };
+        self.connection.send(message.text()).await
+    }
+
+    /// Moves the device's cursor; never above what this connection has sent.
+    async fn ack(&mut self, position: &Value) -> Result<Result<(), Problem>, End> {
+        let Some((key, sent)) = self.device() else {
+            let problem = Problem::field("device_id", "must be named when subscribing, for ack to have a cursor");
+            return Ok(Err(problem));
+        };
+        let confirmed = async {
+            let position = parse_position(position)?;
+            sync::confirm(self.connection.cx, &key, position, Some(sent)).await
+        };
+        match confirmed.await {
+            Ok(cursor) => {
+                let message = ToClient::Acked { position: cursor.confirmed.to_string() };
+                self.connection.send(message.text()).await.map(Ok)
+            }
+            Err(problem) => Ok(Err(problem)),
+        }
+    }
+
+    fn device(&self) -> Option<(CursorKey, Position)> {
+        let subscription = self.subscription.as_ref()?;
+        Some((subscription.cursor.clone()?, subscription.follower.position()))
+    }
+
+    async fn beat(&mut self) -> Result<(), End> {
+        let caller = auth::recheck(self.connection.cx, &self.caller).await?;
+        if (caller.role, caller.odoo_user_id) != (self.caller.role, self.caller.odoo_user_id) {
+            return Err(End::because(close::GOING_AWAY, "the user was changed; connect again"));
+        }
+        self.caller = caller;
+        if self.unanswered_pings >= 2 {
+            return Err(End::because(close::NO_HEARTBEAT, "no answer to two heartbeats"));
+        }
+        self.unanswered_pings += 1;
+        self.note_handed_out().await;
+        let timestamp = self.now();
+        self.connection.send(ToClient::Ping { timestamp }.text()).await
+    }
+
+    /// Notes what was sent as handed out, so that a later pull of the device may name it as its token.
+    async fn note_handed_out(&mut self) {
+        let Some((key, sent)) = self.device() else { return };
+        if let Err(problem) = sync::note_handed_out(self.connection.cx, &key, sent).await {
+            tracing::warn!(causes = %problem.causes(), "note what a connection was sent: {}", problem.message);
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.connection.cx.clock.now()
+    }
+}
+
+/// Finds out what a client wishes to hear and from where on.
+async fn prepare(cx: &Context, caller: &Caller, wish: Subscribe) -> Result<Subscription, Problem> {
+    if wish.channel != EVENTS {
+        return Err(Problem::field("channel", "must be events").with("channels", vec![EVENTS]));
+    }
+    let viewer = sync::viewer_for(cx, caller, None).await?;
+    if !viewer.is_admin && viewer.erp_user_id.is_none() {
+        return Err(Problem::new(ProblemKind::ErpUserNotLinked, "This user has no linked ERP user"));
+    }
+    let app_type = match wish.app_type {
+        Some(app_type) => app_type,
+        None => AppType::parse("mobile_app")?,
+    };
+    let scope = Scope::resolve(cx, viewer.tenant, app_type, wish.models, wish.system_id.as_ref()).await?;
+    let cursor = wish.device_id.map(|device| scope.cursor_key(&viewer, device));
+    let head = cx.store.head(viewer.tenant).await?;
+    let start = match (&wish.since, &cursor) {
+        (Some(since), _) => since_position(cx, viewer.tenant, since).await?,
+        (None, Some(key)) => cx.store.cursor(key).await?.map_or(head, |cursor| cursor.confirmed),
+        (None, None) => head,
+    };
+    if start > head {
+        return Err(Problem::new(ProblemKind::InvalidSyncToken, "The log does not reach this position")
+            .with("head", head.to_string()));
+    }
+    Ok(Subscription { follower: Follower::new(cx, viewer, scope, start), cursor, live: false })
+}
+
+/// `since`: digits are a position, RFC 3339 is a time.
+async fn since_position(cx: &Context, tenant: bridge_model::TenantId, since: &Value) -> Result<Position, Problem> {
+    if let Ok(position) = parse_position(since) {
+        return Ok(position);
+    }
+    let time = since.as_str().and_then(|text| Timestamp::parse_rfc3339(text).ok());
+    let time = time.ok_or_else(|| Problem::field("since", "must be a position in digits or a time in RFC 3339"))?;
+    Ok(cx.store.position_before(tenant, time).await?)
+}
+
+fn parse_position(value: &Value) -> Result<Position, Problem> {
+    let parsed = match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.as_i64().filter(|number| *number >= 0).map(Position::new),
+        _ => None,
+    };
+    parsed.ok_or_else(|| Problem::field("position", "must be a whole number from 0 on"))
+}

@@ -1,0 +1,104 @@
+//! Puts the parts together. `main` and the tests start the same thing.
+
+use crate::api;
+use crate::auth::{self, Auth, FirstAdmin};
+use crate::config::{Config, ms};
+use crate::context::Context;
+use crate::erps::Erps;
+use crate::hub::{self, Hub};
+use crate::ingest::{self, Readers};
+use crate::jobs;
+use crate::sync::Rights;
+use anyhow::Context as _;
+use bridge_model::{Clock, Entropy};
+use bridge_store::{Store, StoreOptions};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A running service.
+#[derive(Debug)]
+pub struct RunningApp {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its parts.
+    pub context: Context,
+    /// The first admin, if this start made them.
+    pub first_admin: Option<FirstAdmin>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Opens the database, makes the first admin where there is nobody, starts the background work and listens.
+pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<RunningApp> {
+    config.check()?;
+    let store = Store::open(store_options(&config), Arc::clone(&clock), Arc::clone(&entropy))
+        .await
+        .context("open the database")?;
+    let context = Context {
+        store,
+        erps: Arc::new(Erps::new(&config.erp, Arc::clone(&clock), &entropy)),
+        hub: Arc::new(Hub::default()),
+        readers: Arc::new(Readers::default()),
+        rights: Arc::new(Rights::default()),
+        auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
+        config: Arc::new(config),
+        clock,
+        entropy,
+    };
+    let first_admin = auth::first_admin(&context).await.context("make the first admin")?;
+    let listener = TcpListener::bind(context.config.server.listen)
+        .await
+        .with_context(|| format!("listen on {}", context.config.server.listen))?;
+    let address = listener.local_addr().context("find the address")?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    start_background(&context, &stop, &tasks);
+    let router = api::router(&context);
+    let stopped = stop.clone();
+    tasks.spawn(async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(error = %error, "serve");
+        }
+    });
+    tasks.close();
+    tracing::info!(%address, database = context.store.kind(), "listening");
+    Ok(RunningApp { address, context, first_admin, stop, tasks })
+}
+
+impl RunningApp {
+    /// Stops: no new requests, open ones may finish within the config's time, then the database is closed.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let patience = ms(self.context.config.server.shutdown_ms);
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            tracing::warn!("requests were still open when the time to stop was over");
+        }
+        self.context.store.close().await;
+    }
+}
+
+fn start_background(cx: &Context, stop: &CancellationToken, tasks: &TaskTracker) {
+    let node = cx.entropy.hex(8);
+    tasks.spawn(ingest::run(cx.clone(), node.clone(), stop.clone()));
+    tasks.spawn(jobs::run(cx.clone(), node, stop.clone()));
+    let (follow, stopped) = (cx.clone(), stop.clone());
+    tasks.spawn(async move {
+        let interval = ms(follow.config.live.head_poll_ms);
+        tokio::select! {
+            () = stopped.cancelled() => {}
+            () = hub::follow_store(&follow.hub, &follow.store, interval) => {}
+        }
+    });
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    let mut options = StoreOptions::new(config.store.url.clone(), config.security.encryption_keys.clone());
+    options.queue_max = config.store.queue_max;
+    options.commit_rows_max = config.store.commit_rows_max;
+    options.readers = config.store.readers;
+    options.pool_max = config.store.pool_max;
+    options
+}

@@ -1,0 +1,49 @@
+//! The first user of a new installation.
+
+use crate::admin::{PASSWORD_CHARS_MIN, check_username};
+use crate::context::Context;
+use anyhow::{Context as _, anyhow, ensure};
+use bridge_store::{NewUser, Role};
+use std::fmt;
+
+/// The first admin, when one was made.
+pub struct FirstAdmin {
+    /// The name to log in with.
+    pub username: String,
+    /// The password, only if it was made here and not configured: it is kept nowhere else.
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for FirstAdmin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FirstAdmin").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// The first tenant's name; with one tenant nobody needs to see it.
+const TENANT_NAME: &str = "default";
+
+/// A new tenant's plan.
+const PLAN: &str = "enterprise";
+
+/// Makes the first tenant and its admin if there is no user at all; `None` if there is one, also when another node
+/// was faster. The error says which setting is wrong or what the database said.
+pub async fn first_admin(cx: &Context) -> anyhow::Result<Option<FirstAdmin>> {
+    if cx.store.any_user().await.context("look for users")? {
+        return Ok(None);
+    }
+    let settings = &cx.config.security;
+    let username = settings.first_admin_username.clone();
+    check_username(&username).map_err(|problem| anyhow!("security.first_admin_username: {}", problem.message))?;
+    let made = settings.first_admin_password.is_empty().then(|| cx.entropy.hex(12));
+    let password = made.clone().unwrap_or_else(|| settings.first_admin_password.clone());
+    ensure!(
+        password.chars().count() >= PASSWORD_CHARS_MIN,
+        "security.first_admin_password must have at least {PASSWORD_CHARS_MIN} characters"
+    );
+    let password_hash = cx.auth.hash_password(password, &*cx.entropy).await.context("hash the first password")?;
+    let new =
+        NewUser { username: username.clone(), password_hash, role: Role::Admin, odoo_user_id: None, language: None };
+    let user = cx.store.create_first_admin(TENANT_NAME, PLAN, new).await.context("make the first admin")?;
+    Ok(user.map(|_| FirstAdmin { username, password: made }))
+}

@@ -1,0 +1,177 @@
+//! Who is asking: log-in, tokens, sessions, and the keys that ERPs push with.
+//!
+//! A token is believed if its signature holds, it has not run out by our own clock, its session was not revoked and
+//! its user is active. The last two come from the database by way of a short-lived cache.
+
+mod first_admin;
+mod fresh;
+mod limit;
+mod login;
+mod logout;
+mod me;
+mod password;
+mod push_key;
+mod refresh;
+mod token;
+
+pub use first_admin::{FirstAdmin, first_admin};
+pub use login::{LoginRequest, login};
+pub use logout::logout;
+pub use me::{Me, me};
+pub use push_key::{NewPushKey, PushSource, new_push_key, push_key};
+pub use refresh::{RefreshRequest, refresh};
+pub use token::Tokens;
+
+use crate::config;
+use crate::context::Context;
+use crate::problem::{Problem, ProblemKind};
+use anyhow::Context as _;
+use bridge_model::{Entropy, TenantId, Timestamp, UserId};
+use bridge_store::{Role, Session, User};
+use fresh::Fresh;
+use limit::LoginLimit;
+use password::Passwords;
+use token::{TokenKeys, TokenKind};
+
+/// What log-ins and tokens need beside the database.
+#[derive(Debug)]
+pub struct Auth {
+    tokens: TokenKeys,
+    passwords: Passwords,
+    logins: LoginLimit,
+    sessions: Fresh<KnownSession>,
+    push_keys: Fresh<PushSource>,
+    /// Held while it is made sure that a tenant keeps an active admin, so that two admins of this process cannot
+    /// take each other's role at the same moment.
+    pub(crate) admins: tokio::sync::Mutex<()>,
+}
+
+/// A session and its user, as they were in the database a moment ago.
+#[derive(Debug, Clone)]
+struct KnownSession {
+    session: Session,
+    user: User,
+}
+
+impl Auth {
+    /// Builds the keys and the password checker. Takes some milliseconds for the hash that unknown names are checked
+    /// against; the error is that hash's.
+    pub fn new(settings: &config::Security, entropy: &dyn Entropy) -> anyhow::Result<Self> {
+        let age_max = config::ms(settings.session_cache_ms);
+        Ok(Self {
+            tokens: TokenKeys::new(&settings.secret_key),
+            passwords: Passwords::new(settings.password_checks_at_once_max, entropy)
+                .context("prepare password checks")?,
+            logins: LoginLimit::new(settings.logins_per_minute_max),
+            sessions: Fresh::new(age_max),
+            push_keys: Fresh::new(age_max),
+            admins: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The hash of a new password. `Busy` if too many are being worked on.
+    pub async fn hash_password(&self, password: String, entropy: &dyn Entropy) -> Result<String, Problem> {
+        self.passwords.hash(password, entropy).await
+    }
+
+    /// Makes every session be looked up anew; to be called after sessions were revoked or a user was changed.
+    pub fn forget_sessions(&self) {
+        self.sessions.forget_all();
+    }
+
+    /// Makes every push key be looked up anew; to be called after a system was changed.
+    pub fn forget_push_keys(&self) {
+        self.push_keys.forget_all();
+    }
+}
+
+/// The user behind a verified access token.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The user.
+    pub user: UserId,
+    /// The name the user logs in with.
+    pub username: String,
+    /// What the user may do.
+    pub role: Role,
+    /// The user's id in the ERP, if linked.
+    pub odoo_user_id: Option<i64>,
+    /// The language of messages, if chosen.
+    pub language: Option<String>,
+    /// The id of the log-in session.
+    pub session: String,
+    /// When the access token runs out.
+    pub expires_at: Timestamp,
+}
+
+impl Caller {
+    /// The same as an admin; `Forbidden` if the user is none.
+    pub fn into_admin(self) -> Result<Admin, Problem> {
+        match self.role {
+            Role::Admin => Ok(Admin(self)),
+            Role::User => Err(Problem::new(ProblemKind::Forbidden, "Only an admin may do this")),
+        }
+    }
+
+    /// Whether the user is an admin.
+    pub fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+}
+
+/// A caller who is an admin of their tenant.
+#[derive(Debug, Clone)]
+pub struct Admin(pub Caller);
+
+/// The user behind an access token; `Unauthenticated` if the token does not hold.
+pub async fn caller(cx: &Context, access_token: &str) -> Result<Caller, Problem> {
+    let claims = cx.auth.tokens.verify(access_token, TokenKind::Access, cx.clock.now())?;
+    let caller = session_user(cx, &claims.sid, claims.expires_at()).await?;
+    if claims.sub != caller.user.to_string() || claims.tid != caller.tenant.0 {
+        return Err(token::refused("The token is not valid"));
+    }
+    Ok(caller)
+}
+
+/// The same caller with the facts of now, for connections that outlive a request; `Unauthenticated` once the token
+/// has run out, the session was revoked or the user is no longer active.
+pub async fn recheck(cx: &Context, caller: &Caller) -> Result<Caller, Problem> {
+    if cx.clock.now() >= caller.expires_at {
+        return Err(token::refused("The access token has run out"));
+    }
+    session_user(cx, &caller.session, caller.expires_at).await
+}
+
+async fn session_user(cx: &Context, session: &str, expires_at: Timestamp) -> Result<Caller, Problem> {
+    let now = cx.clock.now();
+    let known = cx.auth.sessions.get(session, now, load_session(cx, session)).await?.ok_or_else(ended)?;
+    let KnownSession { session, user } = known;
+    if session.expires_at <= now {
+        return Err(ended());
+    }
+    Ok(Caller {
+        tenant: user.tenant,
+        user: user.id,
+        username: user.username,
+        role: user.role,
+        odoo_user_id: user.odoo_user_id,
+        language: user.language,
+        session: session.id,
+        expires_at,
+    })
+}
+
+/// Reads a session that was not revoked, with its user if active.
+async fn load_session(cx: &Context, id: &str) -> Result<Option<KnownSession>, Problem> {
+    let Some(session) = cx.store.session(id).await?.filter(|session| session.revoked_at.is_none()) else {
+        return Ok(None);
+    };
+    let user = cx.store.user(session.tenant, session.user).await?.filter(|user| user.active);
+    Ok(user.map(|user| KnownSession { session, user }))
+}
+
+fn ended() -> Problem {
+    token::refused("The session has ended; log in again")
+}

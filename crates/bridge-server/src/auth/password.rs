@@ -1,0 +1,90 @@
+//! Argon2id hashes of passwords, a bounded number at once.
+
+use crate::problem::{Problem, ProblemKind};
+use anyhow::anyhow;
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use bridge_model::Entropy;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long a check may wait for its turn before its caller is told to come back.
+const TURN_WAIT: Duration = Duration::from_secs(10);
+
+/// Makes and checks hashes. Each takes a core and 19 MiB for some milliseconds, away from the threads that serve
+/// requests, and only so many run at once.
+pub(super) struct Passwords {
+    turns: Arc<Semaphore>,
+    /// The hash of a password that nobody has: names that do not exist are checked against it and so take as long
+    /// as names that do.
+    nobody: String,
+}
+
+impl Passwords {
+    pub(super) fn new(at_once_max: usize, entropy: &dyn Entropy) -> anyhow::Result<Self> {
+        let nobody = hash(&entropy.hex(16), &salt(entropy)).map_err(|error| anyhow!("hash a password: {error}"))?;
+        Ok(Self { turns: Arc::new(Semaphore::new(at_once_max.max(1))), nobody })
+    }
+
+    /// The hash of a new password.
+    pub(super) async fn hash(&self, password: String, entropy: &dyn Entropy) -> Result<String, Problem> {
+        let salt = salt(entropy);
+        self.work(move || hash(&password, &salt)).await?.map_err(|error| failed(&error))
+    }
+
+    /// Whether the password is the one of the hash; without a hash it never is, and that takes as long to find out.
+    pub(super) async fn matches(&self, kept: Option<String>, password: String) -> Result<bool, Problem> {
+        let exists = kept.is_some();
+        let kept = kept.unwrap_or_else(|| self.nobody.clone());
+        let verdict = self.work(move || {
+            let kept = PasswordHash::new(&kept)?;
+            Argon2::default().verify_password(password.as_bytes(), &kept)
+        });
+        match verdict.await? {
+            Ok(()) => Ok(exists),
+            Err(argon2::password_hash::Error::Password) => Ok(false),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        let turn = self.turn().await?;
+        tokio::task::spawn_blocking(move || {
+            // Held by the work and not by its caller, who may go away before the work is done.
+            let _turn = turn;
+            job()
+        })
+        .await
+        .map_err(|error| Problem::new(ProblemKind::Internal, "Something failed inside the service").caused_by(error))
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        match tokio::time::timeout(TURN_WAIT, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(Problem::new(ProblemKind::Busy, "Too many log-ins at this moment; try again shortly")),
+        }
+    }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").finish_non_exhaustive()
+    }
+}
+
+fn salt(entropy: &dyn Entropy) -> String {
+    entropy.hex(16)
+}
+
+/// The hash of `password` with a salt of hexadecimal digits, which are also valid in the salt's own alphabet.
+fn hash(password: &str, salt: &str) -> Result<String, argon2::password_hash::Error> {
+    let salt = SaltString::from_b64(salt)?;
+    Ok(Argon2::default().hash_password(password.as_bytes(), &salt)?.to_string())
+}
+
+fn failed(error: &argon2::password_hash::Error) -> Problem {
+    // The library's error is no `std::error::Error` in the features that are used, and has no cause of its own.
+    Problem::new(ProblemKind::Internal, "The password could not be checked").caused_by(error.to_string())
+}

@@ -1,0 +1,64 @@
+//! The keys that ERPs push their events with. A push key names one system of one tenant and can do nothing else;
+//! a user's token cannot push.
+
+use super::token::{refused, sha256_hex};
+use crate::context::Context;
+use crate::problem::Problem;
+use bridge_model::{Entropy, TenantId};
+use bridge_store::System;
+use std::fmt;
+
+/// How every push key starts, so that one that got out is recognised for what it is.
+const PREFIX: &str = "bcpk_";
+
+/// Random bytes in a key.
+const KEY_BYTES: usize = 32;
+
+/// Who pushes.
+#[derive(Debug, Clone)]
+pub struct PushSource {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The system.
+    pub system: System,
+}
+
+/// The system that a push key (`bcpk_…`, from `X-API-Key` or as bearer) belongs to; `Unauthenticated` if it belongs
+/// to none that is active.
+pub async fn push_key(cx: &Context, headers_key: &str) -> Result<PushSource, Problem> {
+    if !headers_key.starts_with(PREFIX) {
+        return Err(not_valid());
+    }
+    let hash = sha256_hex(headers_key);
+    let load = async {
+        let system = cx.store.system_by_push_key(&hash).await?;
+        Ok(system.map(|system| PushSource { tenant: system.tenant, system }))
+    };
+    cx.auth.push_keys.get(&hash, cx.clock.now(), load).await?.ok_or_else(not_valid)
+}
+
+/// A push key that was just made.
+#[derive(Clone)]
+pub struct NewPushKey {
+    /// The key itself, to be shown once and kept nowhere.
+    pub key: String,
+    /// What the database keeps of it.
+    pub hash: String,
+}
+
+impl fmt::Debug for NewPushKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewPushKey").finish_non_exhaustive()
+    }
+}
+
+/// Makes a push key.
+pub fn new_push_key(entropy: &dyn Entropy) -> NewPushKey {
+    let key = format!("{PREFIX}{}", entropy.hex(KEY_BYTES));
+    let hash = sha256_hex(&key);
+    NewPushKey { key, hash }
+}
+
+fn not_valid() -> Problem {
+    refused("A valid push key is needed: X-API-Key: bcpk_…, or as bearer")
+}

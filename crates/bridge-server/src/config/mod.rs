@@ -1,0 +1,427 @@
+//! The settings: one file, environment variables over it, and a default for whatever can have one.
+
+mod app_types;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+/// All settings. Every queue, page, body and wait has its bound here.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The front door.
+    pub server: Server,
+    /// The database.
+    pub store: Store,
+    /// Keys and lifetimes of tokens.
+    pub security: Security,
+    /// What comes in from the ERPs.
+    pub ingest: Ingest,
+    /// What goes out to the devices.
+    pub sync: Sync,
+    /// Open connections.
+    pub live: Live,
+    /// How ERPs are called.
+    pub erp: Erp,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// The log output.
+    pub log: Log,
+}
+
+/// The front door.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The largest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// How long one request may take, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// The most requests worked on at once; more are answered 503.
+    pub requests_at_once_max: usize,
+    /// How long open requests may go on after a stop was asked for, in milliseconds.
+    pub shutdown_ms: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            body_bytes_max: 2 * 1024 * 1024,
+            request_timeout_ms: 30_000,
+            requests_at_once_max: 4_096,
+            shutdown_ms: 10_000,
+        }
+    }
+}
+
+/// The database.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:///path/bridgecore.db` or `postgres://user:password@host/database`.
+    pub url: String,
+    /// The most writes that wait for the database; more are answered 503.
+    pub queue_max: usize,
+    /// The most writes that share one commit.
+    pub commit_rows_max: usize,
+    /// Connections for reading (SQLite).
+    pub readers: usize,
+    /// The most connections (PostgreSQL).
+    pub pool_max: usize,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://bridgecore.db".to_owned(),
+            queue_max: 4_096,
+            commit_rows_max: 500,
+            readers: 2,
+            pool_max: 10,
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address of a PostgreSQL database holds a password.
+        f.debug_struct("Store").field("queue_max", &self.queue_max).finish_non_exhaustive()
+    }
+}
+
+/// Keys and lifetimes of tokens.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Security {
+    /// Signs the tokens; at least 32 characters. `bridgecore keys` makes one.
+    pub secret_key: String,
+    /// Fernet keys for the connection settings of systems: the first encrypts, all decrypt. `bridgecore keys` makes one.
+    pub encryption_keys: Vec<String>,
+    /// Life of an access token, in minutes.
+    pub access_token_expire_minutes: u64,
+    /// Life of a refresh token, in days.
+    pub refresh_token_expire_days: u64,
+    /// Whether every refresh gives a new refresh token, also to clients that did not ask for it.
+    pub rotate_refresh_tokens: bool,
+    /// The name of the first admin, made when there is no user at all.
+    pub first_admin_username: String,
+    /// Their password; if empty, one is made and printed once.
+    pub first_admin_password: String,
+    /// Log-ins tried per name within a minute; more are answered 429.
+    pub logins_per_minute_max: u32,
+    /// Password checks at once; each takes a core and 19 MiB for some milliseconds.
+    pub password_checks_at_once_max: usize,
+    /// How long a session is believed without a look at the database, in milliseconds. On several nodes this bounds
+    /// how long a log-out on another node goes unnoticed; on one node it is noticed at once.
+    pub session_cache_ms: u64,
+}
+
+impl Default for Security {
+    fn default() -> Self {
+        Self {
+            secret_key: String::new(),
+            encryption_keys: Vec::new(),
+            access_token_expire_minutes: 30,
+            refresh_token_expire_days: 7,
+            rotate_refresh_tokens: false,
+            first_admin_username: "admin".to_owned(),
+            first_admin_password: String::new(),
+            logins_per_minute_max: 10,
+            password_checks_at_once_max: 2,
+            session_cache_ms: 5_000,
+        }
+    }
+}
+
+impl std::fmt::Debug for Security {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Security").finish_non_exhaustive()
+    }
+}
+
+/// What comes in from the ERPs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ingest {
+    /// The most events in one push.
+    pub push_events_max: usize,
+    /// The most rows read from an event table in one call.
+    pub pull_rows_max: u32,
+    /// The shortest pause between two looks at an event table, in milliseconds.
+    pub pull_interval_min_ms: u64,
+    /// The longest pause, reached step by step while nothing happens, in milliseconds.
+    pub pull_interval_max_ms: u64,
+    /// The longest pause after failures, in milliseconds.
+    pub pull_backoff_max_ms: u64,
+    /// How long a transaction in the ERP can stay open, in milliseconds, where the add-on can't tell: an event id
+    /// that is missing for longer is taken for rolled back.
+    pub transaction_age_max_ms: u64,
+    /// The most missing event ids that are remembered per system; beyond, reading on waits until they are settled.
+    pub gaps_max: usize,
+    /// How long a node leads a system's reader without renewing, in milliseconds.
+    pub lease_ms: u64,
+    /// Models that are never tracked, besides our own mirrors; a trailing `*` stands for any rest.
+    pub untracked_models: Vec<String>,
+    /// The largest `payload` that is kept with an event, in bytes; a larger one is left out.
+    pub payload_bytes_max: usize,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self {
+            push_events_max: 1_000,
+            pull_rows_max: 500,
+            pull_interval_min_ms: 250,
+            pull_interval_max_ms: 5_000,
+            pull_backoff_max_ms: 60_000,
+            transaction_age_max_ms: 3_600_000,
+            gaps_max: 10_000,
+            lease_ms: 30_000,
+            untracked_models: ["update.webhook", "user.sync.state", "webhook.*", "bridgecore.*", "bus.*"]
+                .map(str::to_owned)
+                .to_vec(),
+            payload_bytes_max: 65_536,
+        }
+    }
+}
+
+/// What goes out to the devices.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    /// The models of each app type; an empty list means all tracked models.
+    pub app_types: BTreeMap<String, Vec<String>>,
+    /// Changes in one answer if the request names no limit.
+    pub limit_default: u32,
+    /// The most changes in one answer.
+    pub limit_max: u32,
+    /// The most positions looked at for one answer.
+    pub scan_max: u32,
+    /// Within how many milliseconds the same pull without a token is taken for a retry and gets the same batch.
+    pub retry_window_ms: u64,
+    /// How old what an ERP user may read can be before it is asked for again, in milliseconds.
+    pub rights_fresh_ms: u64,
+    /// How old it can be when the ERP can't be asked, in milliseconds; beyond, pulls fail rather than guess.
+    pub rights_stale_max_ms: u64,
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self {
+            app_types: app_types::documented(),
+            limit_default: 100,
+            limit_max: 1_000,
+            scan_max: 20_000,
+            retry_window_ms: 10_000,
+            rights_fresh_ms: 300_000,
+            rights_stale_max_ms: 86_400_000,
+        }
+    }
+}
+
+/// Open connections.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Live {
+    /// The most WebSocket connections; more are answered 503.
+    pub connections_max: usize,
+    /// How long a connection may take to say who it is, in milliseconds.
+    pub auth_timeout_ms: u64,
+    /// The pause between two heartbeats, in milliseconds; a client that answers none of two is closed.
+    pub heartbeat_ms: u64,
+    /// How long a message may wait for a client that does not read, in milliseconds.
+    pub send_timeout_ms: u64,
+    /// The largest message from a client, in bytes.
+    pub message_bytes_max: usize,
+    /// The most changes read from the log at once for a connection.
+    pub batch_rows_max: u32,
+    /// Whether `?token=` is accepted in the address, where proxies may log it.
+    pub token_in_query: bool,
+    /// How often the heads in the database are looked at, in milliseconds, for changes from other nodes.
+    pub head_poll_ms: u64,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            auth_timeout_ms: 5_000,
+            heartbeat_ms: 30_000,
+            send_timeout_ms: 10_000,
+            message_bytes_max: 65_536,
+            batch_rows_max: 200,
+            token_in_query: false,
+            head_poll_ms: 1_000,
+        }
+    }
+}
+
+/// How ERPs are called.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Erp {
+    /// Time to connect, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// Time for one call, in milliseconds.
+    pub call_timeout_ms: u64,
+    /// The largest answer, in bytes.
+    pub reply_bytes_max: usize,
+    /// The most calls to one system at once.
+    pub calls_at_once_max: usize,
+}
+
+impl Default for Erp {
+    fn default() -> Self {
+        Self {
+            connect_timeout_ms: 5_000,
+            call_timeout_ms: 20_000,
+            reply_bytes_max: 32 * 1024 * 1024,
+            calls_at_once_max: 8,
+        }
+    }
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Changes, in days.
+    pub log_days: u64,
+    /// Changes, in rows per tenant.
+    pub log_rows_max: u64,
+    /// Sync states that no device used, in days.
+    pub device_days: u64,
+    /// Dead letters, in days.
+    pub dead_letter_days: u64,
+    /// Finished jobs, in days.
+    pub job_days: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { log_days: 30, log_rows_max: 10_000_000, device_days: 90, dead_letter_days: 30, job_days: 7 }
+    }
+}
+
+/// The log output.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// What is written, `info` or `bridge_server=debug,info`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+impl Config {
+    /// Reads the file, if one is named, and the environment (`BRIDGECORE_SERVER__LISTEN`: two underscores between
+    /// section and name) over it. The error names the setting and where it was read.
+    pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(path) = path {
+            anyhow::ensure!(path.is_file(), "there is no config file at {}", path.display());
+            figment = figment.merge(Toml::file(path));
+        }
+        let config: Self = figment.merge(Env::prefixed("BRIDGECORE_").split("__")).extract()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Says what can't work, before anything starts.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.security.secret_key.len() >= 32,
+            "security.secret_key must have at least 32 characters; `bridgecore keys` makes one"
+        );
+        anyhow::ensure!(
+            !self.security.encryption_keys.is_empty(),
+            "security.encryption_keys must hold at least one Fernet key; `bridgecore keys` makes one"
+        );
+        anyhow::ensure!(
+            self.sync.limit_default >= 1 && self.sync.limit_default <= self.sync.limit_max,
+            "sync.limit_default must be between 1 and sync.limit_max"
+        );
+        anyhow::ensure!(self.sync.scan_max >= self.sync.limit_max, "sync.scan_max must be at least sync.limit_max");
+        anyhow::ensure!(
+            (1..=self.ingest.pull_interval_max_ms).contains(&self.ingest.pull_interval_min_ms),
+            "ingest.pull_interval_min_ms must be between 1 and ingest.pull_interval_max_ms"
+        );
+        anyhow::ensure!(self.ingest.lease_ms >= 1_000, "ingest.lease_ms must be at least 1000");
+        Ok(())
+    }
+}
+
+/// Milliseconds as a duration.
+pub fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// Days as a duration.
+pub fn days(days: u64) -> Duration {
+    Duration::from_secs(days.saturating_mul(86_400))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    const KEYS: &str = "[security]\nsecret_key='0123456789012345678901234567890123'\nencryption_keys=['k']\n";
+
+    #[test]
+    fn a_file_overrides_defaults_and_says_what_it_does_not_know() {
+        let good = file(&format!("{KEYS}[server]\nbody_bytes_max=7\n"));
+        assert_eq!(Config::load(Some(good.path())).unwrap().server.body_bytes_max, 7);
+        let typo = file(&format!("{KEYS}[server]\nbody_byte_max=7\n"));
+        let error = format!("{:#}", Config::load(Some(typo.path())).unwrap_err());
+        assert!(error.contains("body_byte_max"), "{error}");
+    }
+
+    #[test]
+    fn missing_keys_and_files_are_named() {
+        let empty = file("");
+        let error = Config::load(Some(empty.path())).unwrap_err().to_string();
+        assert!(error.contains("bridgecore keys"), "{error}");
+        let error = Config::load(Some(Path::new("no-such.toml"))).unwrap_err().to_string();
+        assert!(error.contains("no-such.toml"), "{error}");
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = Config {
+            security: Security { secret_key: "hush-hush".into(), ..Security::default() },
+            store: Store { url: "postgres://u:hush@h/d".into(), ..Store::default() },
+            ..Config::default()
+        };
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+}

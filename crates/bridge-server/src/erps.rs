@@ -1,0 +1,73 @@
+//! The connected business systems: one kept adapter for each.
+
+use crate::config;
+use crate::problem::{Problem, ProblemKind};
+use bridge_erp::pool::ClientOptions;
+use bridge_erp::{Adapter, Connection};
+use bridge_model::{Clock, Entropy, SystemKey, Timestamp};
+use bridge_store::System;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The adapters in use. Building one is dear (certificates, connections, log-in), so each is kept until its system's
+/// settings change.
+#[derive(Debug)]
+pub struct Erps {
+    kept: Mutex<HashMap<SystemKey, (Timestamp, Arc<dyn Adapter>)>>,
+    options: ClientOptions,
+    clock: Arc<dyn Clock>,
+}
+
+impl Erps {
+    /// No adapters yet; `config` bounds the calls of all that will be made.
+    pub fn new(config: &config::Erp, clock: Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Self {
+        let options = client_options(config, entropy);
+        Self { kept: Mutex::default(), options, clock }
+    }
+
+    /// The adapter of a system.
+    pub fn adapter(&self, system: &System) -> Result<Arc<dyn Adapter>, Problem> {
+        if let Some((made_for, adapter)) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&system.key)
+            && *made_for == system.updated_at
+        {
+            return Ok(Arc::clone(adapter));
+        }
+        if let Some(error) = &system.connection_error {
+            return Err(Problem::new(ProblemKind::Internal, "The system's stored connection can't be decrypted")
+                .with("reason", error.to_string()));
+        }
+        let connection = parse_connection(&system.connection)?;
+        let adapter = self.connect(&system.system_type, &connection)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(system.key, (system.updated_at, Arc::clone(&adapter)));
+        Ok(adapter)
+    }
+
+    /// A new adapter that is not kept, to try settings out.
+    pub fn connect(&self, system_type: &str, connection: &Connection) -> Result<Arc<dyn Adapter>, Problem> {
+        bridge_erp::connect(system_type, connection, &self.options, Arc::clone(&self.clock))
+            .map_err(|error| Problem::field("connection_config", &error.message.clone()).caused_by(error))
+    }
+
+    /// Drops the adapter of a system that is no more.
+    pub fn forget(&self, system: SystemKey) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
+    }
+}
+
+fn client_options(config: &config::Erp, entropy: &Arc<dyn Entropy>) -> ClientOptions {
+    ClientOptions {
+        connect_timeout_ms: config.connect_timeout_ms,
+        call_timeout_ms: config.call_timeout_ms,
+        reply_bytes_max: config.reply_bytes_max,
+        calls_at_once_max: config.calls_at_once_max,
+        entropy: Arc::clone(entropy),
+        ..ClientOptions::default()
+    }
+}
+
+/// Reads `connection_config`.
+pub fn parse_connection(value: &serde_json::Value) -> Result<Connection, Problem> {
+    serde_json::from_value(value.clone())
+        .map_err(|error| Problem::new(ProblemKind::Invalid, format!("connection_config: {error}")).with("field", "connection_config"))
+}

@@ -1,0 +1,15 @@
+//! Changes in: whatever a system's changes come by, they leave here as one shape, into one pipeline.
+//!
+//! * [`push`] takes what the ERP sends,
+//! * [`pull`] reads the add-on's event table in the background,
+//! * [`pipeline`] puts both into the log, or into the dead letters with a reason.
+
+mod gaps;
+mod leader;
+pub mod pipeline;
+mod pull;
+pub mod push;
+mod status;
+
+pub use leader::run;
+pub use status::{ReaderState, ReaderStatus, Readers, reader_status};

@@ -1,0 +1,101 @@
+//! The one way into the log: tracked models only, one durable transaction, then the wake-up.
+
+use crate::context::Context;
+use crate::problem::Problem;
+use bridge_erp::ErpEvent;
+use bridge_model::{Epoch, Event, ModelName, NewChange, Origin, SourceId, SystemKey, TenantId, Timestamp};
+use bridge_store::{Append, Appended};
+use serde_json::value::{RawValue, to_raw_value};
+
+/// Appends a batch and wakes whoever waits on the tenant. When this returns, the batch is durable: the database's
+/// sync call has come back. What is in the log already is left out (its place in the answer is `None`).
+pub async fn append(cx: &Context, tenant: TenantId, batch: Append) -> Result<Appended, Problem> {
+    let appended = cx.store.append(tenant, batch).await?;
+    cx.hub.wake(tenant, appended.head);
+    Ok(appended)
+}
+
+/// Whether changes of this model are taken at all. Our own tables and mirrors never are: they would feed themselves.
+pub fn tracked(untracked: &[String], model: &ModelName) -> bool {
+    !untracked.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(start) => model.as_str().starts_with(start),
+        None => model.as_str() == pattern,
+    })
+}
+
+/// An event of the ERP as a change for the log.
+pub(super) fn change_of(
+    system: SystemKey,
+    epoch: Epoch,
+    origin: Origin,
+    event: ErpEvent,
+    payload_bytes_max: usize,
+) -> NewChange {
+    let payload = event.payload.and_then(|payload| to_raw_value(&payload).ok());
+    NewChange {
+        epoch,
+        priority: event.priority,
+        origin,
+        source_id: event.source_id,
+        changed_fields: event.changed_fields,
+        payload: bounded(payload, payload_bytes_max),
+        erp_user_id: event.erp_user_id,
+        idempotency_key: event.idempotency_key,
+        ..NewChange::of(system, event.model, event.record_id, event.event, event.occurred_at)
+    }
+}
+
+/// A payload within the limit; a larger one is left out, since the record itself can always be read.
+pub(super) fn bounded(payload: Option<Box<RawValue>>, bytes_max: usize) -> Option<Box<RawValue>> {
+    payload.filter(|payload| payload.get().len() <= bytes_max)
+}
+
+/// 'Everything of these models may have changed', for when a source may have lost events. `cause` makes the change
+/// the same one when the step that appends it is repeated.
+pub(super) fn resets(
+    system: SystemKey,
+    epoch: Epoch,
+    models: impl IntoIterator<Item = ModelName>,
+    cause: &str,
+    now: Timestamp,
+) -> Vec<NewChange> {
+    models
+        .into_iter()
+        .map(|model| NewChange {
+            system,
+            epoch,
+            source_id: Some(SourceId(format!("reset:{cause}:{model}"))),
+            model,
+            record_id: None,
+            event: Event::Reset,
+            priority: bridge_model::Priority::Medium,
+            occurred_at: now,
+            origin: Origin::Pull,
+            changed_fields: None,
+            payload: None,
+            old_data: None,
+            new_data: None,
+            erp_user_id: None,
+            idempotency_key: None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_tables_are_never_tracked() {
+        let untracked = crate::config::Ingest::default().untracked_models;
+        for (model, expected) in [
+            ("update.webhook", false),
+            ("webhook.config", false),
+            ("bus.bus", false),
+            ("business.unit", true),
+            ("sale.order", true),
+        ] {
+            assert_eq!(tracked(&untracked, &ModelName::parse(model).unwrap()), expected, "{model}");
+        }
+    }
+}

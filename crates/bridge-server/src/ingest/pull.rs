@@ -1,0 +1,288 @@
+//! Reading a system's event table in the background.
+//!
+//! Each look asks for the rows above the highest id that was read, and for the ids that were missing before. What was
+//! found and how far the reading has come are saved in one transaction, so that a crash repeats a step or does not,
+//! and never loses one.
+
+use super::pipeline;
+use super::status::ReaderState;
+use super::gaps;
+use crate::config::ms;
+use crate::context::Context;
+use crate::problem::Problem;
+use bridge_erp::{Adapter, FeedEvent, FeedInfo};
+use bridge_model::{ModelName, NewChange, Origin, SourceId, Timestamp};
+use bridge_store::{Append, Lease, NewDeadLetter, SourceProgress, SourceState, System};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often the state of the table as a whole is asked for while there are no gaps to settle.
+const INFO_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Added to the age of the ERP's oldest transaction, for the time that the answer itself took to arrive.
+const AGE_MARGIN: Duration = Duration::from_secs(2);
+
+/// Reads until `stop`, or until the lease is lost. Answers the lease as last renewed.
+pub(super) async fn read_while_leading(
+    cx: &Context,
+    system: &System,
+    lease: Lease,
+    stop: &CancellationToken,
+) -> Lease {
+    let wake_up = cx.hub.reader(system.key);
+    let mut reader = Reader { cx, system, lease, info: None, failures: 0 };
+    let mut pause = ms(cx.config.ingest.pull_interval_min_ms);
+    loop {
+        if !reader.keep_lease().await {
+            return reader.lease;
+        }
+        let looked = tokio::select! {
+            () = stop.cancelled() => return reader.lease,
+            looked = reader.look() => looked,
+        };
+        pause = reader.next_pause(pause, looked);
+        tokio::select! {
+            () = stop.cancelled() => return reader.lease,
+            () = wake_up.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    /// Something new.
+    Changes,
+    /// Nothing new.
+    Nothing,
+    /// The system has no event table.
+    NoFeed,
+}
+
+struct Reader<'a> {
+    cx: &'a Context,
+    system: &'a System,
+    lease: Lease,
+    /// The table's state and when (by our clock, before the call) it was asked for.
+    info: Option<(Timestamp, FeedInfo)>,
+    failures: u32,
+}
+
+impl Reader<'_> {
+    /// Renews the lease when a third of it has passed. False: another node leads.
+    async fn keep_lease(&mut self) -> bool {
+        let ttl = ms(self.cx.config.ingest.lease_ms);
+        if self.cx.clock.now().plus(ttl * 2 / 3) < self.lease.expires_at {
+            return true;
+        }
+        match self.cx.store.acquire_lease(&self.lease.name, &self.lease.holder, ttl).await {
+            Ok(Some(lease)) => {
+                self.lease = lease;
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                tracing::warn!(system.id = %self.system.system_id, error = %error, "renew the reader's lease");
+                false
+            }
+        }
+    }
+
+    /// The pause after a look: short while there is news, longer step by step while there is none, backing off
+    /// after failures.
+    fn next_pause(&mut self, last: Duration, looked: Result<Looked, Problem>) -> Duration {
+        let settings = &self.cx.config.ingest;
+        let (shortest, longest) = (ms(settings.pull_interval_min_ms), ms(settings.pull_interval_max_ms));
+        let now = self.cx.clock.now();
+        match looked {
+            Ok(found) => {
+                self.failures = 0;
+                self.cx.readers.update(self.system.key, |status| {
+                    status.state = if found == Looked::NoFeed { ReaderState::NoFeed } else { ReaderState::Running };
+                    status.last_success_at = Some(now);
+                    status.last_error = None;
+                });
+                match found {
+                    Looked::Changes => shortest,
+                    Looked::Nothing => (last.max(shortest) * 3 / 2).min(longest),
+                    Looked::NoFeed => longest,
+                }
+            }
+            Err(problem) => {
+                self.failures = self.failures.saturating_add(1);
+                self.info = None;
+                tracing::warn!(
+                    system.id = %self.system.system_id,
+                    tenant.id = self.system.tenant.0,
+                    failures = self.failures,
+                    causes = %problem.causes(),
+                    "read the event table: {}", problem.message
+                );
+                self.cx.readers.update(self.system.key, |status| {
+                    status.state = ReaderState::Failing;
+                    status.last_error = Some(problem.message.clone());
+                });
+                let doubled = shortest.saturating_mul(1 << self.failures.min(16));
+                let bounded = doubled.min(ms(settings.pull_backoff_max_ms));
+                bounded.mul_f64(0.5 + self.cx.entropy.fraction() / 2.0)
+            }
+        }
+    }
+
+    /// One look at the table.
+    async fn look(&mut self) -> Result<Looked, Problem> {
+        let adapter = self.cx.erps.adapter(self.system)?;
+        let mut source = self.source().await?;
+        if !self.refresh_info(&adapter, &source).await? {
+            return Ok(Looked::NoFeed);
+        }
+        let Some((asked_at, info)) = self.info.clone() else { return Ok(Looked::NoFeed) };
+        if source.identity.as_deref() != Some(info.identity.as_str()) {
+            self.open_epoch(&source, &info).await?;
+            source = self.source().await?;
+        }
+        let above = self.read_above(&adapter, &mut source).await?;
+        let below = self.read_gaps(&adapter, &source, finished_before(self.cx, asked_at, &info)).await?;
+        self.cx.readers.update(self.system.key, |status| {
+            status.feed = Some(info.kind);
+            status.newest_id = info.newest_id.max(source.read_to);
+        });
+        Ok(if above || below { Looked::Changes } else { Looked::Nothing })
+    }
+
+    async fn source(&self) -> Result<SourceState, Problem> {
+        Ok(self.cx.store.source(self.system.tenant, self.system.key).await?)
+    }
+
+    /// Asks for the table's state where it may matter: at the beginning, from time to time, and whenever there are
+    /// gaps to settle. False: there is no table.
+    async fn refresh_info(&mut self, adapter: &std::sync::Arc<dyn Adapter>, source: &SourceState) -> Result<bool, Problem> {
+        let now = self.cx.clock.now();
+        let fresh = self.info.as_ref().is_some_and(|(asked_at, _)| now.since(*asked_at) < INFO_INTERVAL);
+        if fresh && source.gaps.is_empty() {
+            return Ok(true);
+        }
+        self.info = adapter.feed_info().await?.map(|info| (now, info));
+        Ok(self.info.is_some())
+    }
+
+    /// The table has another identity than the one that was read so far: its ids may start over. Opens the next
+    /// epoch, and unless it is the very first, says of every model that anything may have changed.
+    async fn open_epoch(&self, source: &SourceState, info: &FeedInfo) -> Result<(), Problem> {
+        let (tenant, key) = (self.system.tenant, self.system.key);
+        if source.identity.is_some() {
+            tracing::warn!(system.id = %self.system.system_id, "the event table began anew: a restore or a reinstallation");
+            // The resets come before the epoch is opened: if we are cut off in between, the step is repeated, and
+            // the same resets are recognised by their key.
+            let changes = pipeline::resets(key, source.epoch, self.known_models(), &info.identity, self.cx.clock.now());
+            let batch = Append { changes, fence: Some(self.lease.fence()), ..Append::default() };
+            pipeline::append(self.cx, tenant, batch).await?;
+        }
+        self.cx.store.open_epoch(tenant, key, &info.identity, Some(self.lease.fence())).await?;
+        Ok(())
+    }
+
+    /// The models that apps ask for.
+    fn known_models(&self) -> BTreeSet<ModelName> {
+        let names = self.cx.config.sync.app_types.values().flatten();
+        names.filter_map(|name| ModelName::parse(name.as_str()).ok()).collect()
+    }
+
+    /// Reads the rows above what was read, batch by batch, until there are no more. True if there were any.
+    async fn read_above(&self, adapter: &std::sync::Arc<dyn Adapter>, source: &mut SourceState) -> Result<bool, Problem> {
+        let rows_max = self.cx.config.ingest.pull_rows_max;
+        let mut any = false;
+        loop {
+            let rows = adapter.feed_after(source.read_to, rows_max).await?;
+            let full = rows.len() >= rows_max as usize;
+            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+            let room = self.cx.config.ingest.gaps_max.saturating_sub(source.gaps.len());
+            let step = gaps::advance(source.read_to, &ids, room);
+            if step.held_back {
+                tracing::warn!(system.id = %self.system.system_id, open_gaps = source.gaps.len(), "too many missing event ids: reading waits");
+            }
+            if step.read_to == source.read_to {
+                return Ok(any);
+            }
+            let taken: Vec<FeedEvent> = rows.into_iter().filter(|row| row.id <= step.read_to).collect();
+            self.save(source, taken, step.read_to, step.opened, Vec::new()).await?;
+            any = true;
+            *source = self.source().await?;
+            if step.held_back || !full {
+                return Ok(any);
+            }
+        }
+    }
+
+    /// Asks for the missing ids again. True if any appeared.
+    async fn read_gaps(
+        &self,
+        adapter: &std::sync::Arc<dyn Adapter>,
+        source: &SourceState,
+        finished_before: Timestamp,
+    ) -> Result<bool, Problem> {
+        let mut any = false;
+        for asked in source.gaps.chunks(self.cx.config.ingest.pull_rows_max as usize) {
+            let ids: Vec<i64> = asked.iter().map(|gap| gap.id).collect();
+            let rows = adapter.feed_by_ids(&ids).await?;
+            let found: BTreeSet<i64> = rows.iter().map(|row| row.id).collect();
+            let mut closed = gaps::settled(asked, &found, finished_before);
+            closed.extend(&found);
+            if !closed.is_empty() {
+                any |= !found.is_empty();
+                self.save(source, rows, source.read_to, Vec::new(), closed).await?;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Appends rows and saves how far the reading has come, in one transaction.
+    async fn save(
+        &self,
+        source: &SourceState,
+        rows: Vec<FeedEvent>,
+        read_to: i64,
+        gaps_opened: Vec<i64>,
+        gaps_closed: Vec<i64>,
+    ) -> Result<(), Problem> {
+        let system = self.system.key;
+        let mut batch = Append {
+            progress: Some(SourceProgress { system, epoch: source.epoch, read_to, gaps_opened, gaps_closed }),
+            fence: Some(self.lease.fence()),
+            ..Append::default()
+        };
+        for row in rows {
+            match row.event {
+                Ok(event) if pipeline::tracked(&self.cx.config.ingest.untracked_models, &event.model) => {
+                    batch.changes.push(self.change(source, event));
+                }
+                Ok(_) => {}
+                Err(reason) => batch.dead_letters.push(NewDeadLetter {
+                    system: Some(system),
+                    origin: Origin::Pull,
+                    source_id: Some(SourceId::from(row.id)),
+                    reason,
+                    body: row.raw.to_string().into_bytes(),
+                }),
+            }
+        }
+        pipeline::append(self.cx, self.system.tenant, batch).await?;
+        Ok(())
+    }
+
+    fn change(&self, source: &SourceState, event: bridge_erp::ErpEvent) -> NewChange {
+        let bytes_max = self.cx.config.ingest.payload_bytes_max;
+        pipeline::change_of(self.system.key, source.epoch, Origin::Pull, event, bytes_max)
+    }
+}
+
+/// Before which moment (by our clock) a transaction must have begun to have ended by the time the answer was given.
+fn finished_before(cx: &Context, asked_at: Timestamp, info: &FeedInfo) -> Timestamp {
+    let oldest = match info.oldest_transaction_ms {
+        Some(age_ms) => ms(age_ms) + AGE_MARGIN,
+        None => ms(cx.config.ingest.transaction_age_max_ms),
+    };
+    asked_at.minus(oldest)
+}

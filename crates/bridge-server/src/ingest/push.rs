@@ -1,0 +1,267 @@
+//! What an ERP sends by itself: `POST /api/v1/webhooks/receive`.
+
+use super::pipeline;
+use crate::context::Context;
+use crate::problem::{Problem, ProblemKind};
+use bridge_model::{Event, ModelName, NewChange, Origin, Priority, RecordId, SourceId, Timestamp};
+use bridge_store::{Append, NewDeadLetter, SourceState, System};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The answer to a push. It is given only when everything in it is durable.
+#[derive(Debug, Serialize)]
+pub struct Received {
+    /// Always true; failures have the error shape.
+    pub success: bool,
+    /// The documented sentence.
+    pub message: &'static str,
+    /// Events that are now in the log.
+    pub accepted: usize,
+    /// Events that were in the log already.
+    pub duplicates: usize,
+    /// Events that only woke the background reader, which will find them in the event table.
+    pub deferred: usize,
+    /// Events of models that are never tracked.
+    pub ignored: usize,
+    /// Events that could not be understood: they are kept as dead letters.
+    pub rejected: Vec<Rejected>,
+}
+
+/// An event that could not be understood.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rejected {
+    /// Its place in the request, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// An event as the add-on sends it. Field names are public API.
+#[derive(Deserialize)]
+struct PushedEvent<'a> {
+    model: ModelName,
+    record_id: RecordId,
+    event: String,
+    #[serde(default)]
+    priority: Option<String>,
+    #[serde(default)]
+    timestamp: Option<String>,
+    #[serde(default)]
+    changed_fields: Option<Vec<String>>,
+    #[serde(default)]
+    user_id: Option<i64>,
+    #[serde(default)]
+    idempotency_key: Option<String>,
+    #[serde(default, borrow)]
+    payload: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    old_data: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    new_data: Option<&'a RawValue>,
+    #[serde(default, rename = "_webhook_metadata")]
+    metadata: Option<Metadata>,
+}
+
+/// Where the event stands in the ERP's own table.
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(default, alias = "id")]
+    event_id: Option<EventId>,
+    #[serde(default)]
+    epoch: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum EventId {
+    Number(i64),
+    Text(String),
+}
+
+/// What becomes of one event.
+enum Sorted {
+    Append(Box<NewChange>),
+    /// It has no id of its own, or one of another life of the table: the reader finds it there.
+    Defer,
+    Ignore,
+}
+
+/// Takes one event or an array of them from `system`.
+///
+/// What can't be understood goes to the dead letters; if that is all there was, the answer is an error that says so.
+pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Received, Problem> {
+    let events = match split(body) {
+        Ok(events) => events,
+        Err(error) => return refuse_whole(cx, system, body, &error).await,
+    };
+    let events_max = cx.config.ingest.push_events_max;
+    if events.len() > events_max {
+        return Err(Problem::new(ProblemKind::PayloadTooLarge, format!("At most {events_max} events in one request"))
+            .with("push_events_max", events_max));
+    }
+    let mut source = cx.store.source(system.tenant, system.key).await?;
+    let mut batch = Append::default();
+    let mut received = Received {
+        success: true,
+        message: "Event queued for processing",
+        accepted: 0,
+        duplicates: 0,
+        deferred: 0,
+        ignored: 0,
+        rejected: Vec::new(),
+    };
+    for (index, raw) in events.iter().enumerate() {
+        match sort(cx, system, &mut source, raw.get()).await? {
+            Ok(Sorted::Append(change)) => batch.changes.push(*change),
+            Ok(Sorted::Defer) => received.deferred += 1,
+            Ok(Sorted::Ignore) => received.ignored += 1,
+            Err(reason) => {
+                batch.dead_letters.push(dead_letter(system, &reason, raw.get().as_bytes()));
+                received.rejected.push(Rejected { index, reason });
+            }
+        }
+    }
+    if !batch.changes.is_empty() || !batch.dead_letters.is_empty() {
+        let appended = pipeline::append(cx, system.tenant, batch).await?;
+        received.duplicates = appended.positions.iter().filter(|position| position.is_none()).count();
+        received.accepted = appended.positions.len() - received.duplicates;
+    }
+    if received.deferred > 0 || received.accepted > 0 {
+        // What is pushed is in the event table as well, and so may be its neighbours that are not pushed.
+        cx.hub.nudge(system.key);
+    }
+    if !received.rejected.is_empty() && received.rejected.len() == events.len() {
+        return Err(rejected_all(&received.rejected));
+    }
+    Ok(received)
+}
+
+/// The events of a body: an array's elements, or the one object.
+fn split(body: &[u8]) -> Result<Vec<&RawValue>, serde_json::Error> {
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        serde_json::from_slice(body)
+    } else {
+        serde_json::from_slice(body).map(|event| vec![event])
+    }
+}
+
+/// The outer result is our failure, the inner one the event's.
+async fn sort(
+    cx: &Context,
+    system: &System,
+    source: &mut SourceState,
+    raw: &str,
+) -> Result<Result<Sorted, String>, Problem> {
+    let mut pushed: PushedEvent<'_> = match serde_json::from_str(raw) {
+        Ok(pushed) => pushed,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let metadata = pushed.metadata.take().unwrap_or_default();
+    let source_id = match metadata.event_id.map(source_id).transpose() {
+        Ok(source_id) => source_id,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let mut change = match understand(cx, system, pushed) {
+        Ok(change) => change,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    if !pipeline::tracked(&cx.config.ingest.untracked_models, &change.model) {
+        return Ok(Ok(Sorted::Ignore));
+    }
+    if let (Some(identity), None) = (&metadata.epoch, &source.identity)
+        && source_id.is_some()
+    {
+        // The reader has not seen the table yet: this push is the first to tell which life it is in.
+        cx.store.open_epoch(system.tenant, system.key, identity, None).await?;
+        *source = cx.store.source(system.tenant, system.key).await?;
+    }
+    let other_life = metadata.epoch.is_some() && metadata.epoch != source.identity;
+    if (source_id.is_none() && source.identity.is_some()) || (source_id.is_some() && other_life) {
+        return Ok(Ok(Sorted::Defer));
+    }
+    change.epoch = source.epoch;
+    change.source_id = source_id;
+    Ok(Ok(Sorted::Append(Box::new(change))))
+}
+
+/// The ERP's id of an event: a positive number, also in quotes, or any other short key.
+fn source_id(id: EventId) -> Result<SourceId, String> {
+    match id {
+        EventId::Number(number) if number > 0 => Ok(SourceId::from(number)),
+        EventId::Number(_) => Err("_webhook_metadata.event_id must be positive".to_owned()),
+        EventId::Text(text) if !text.is_empty() && text.len() <= 200 => Ok(SourceId(text)),
+        EventId::Text(_) => Err("_webhook_metadata.event_id must have 1 to 200 characters".to_owned()),
+    }
+}
+
+fn understand(cx: &Context, system: &System, pushed: PushedEvent<'_>) -> Result<NewChange, String> {
+    let event = match Event::from_word(&pushed.event) {
+        None | Some(Event::Reset) => {
+            return Err(format!("event must be create, write, unlink or manual, not {:?}", clip(&pushed.event)));
+        }
+        Some(event) => event,
+    };
+    let priority = match pushed.priority.as_deref() {
+        None => Priority::default(),
+        Some(word) => Priority::from_word(word)
+            .ok_or_else(|| format!("priority must be high, medium or low, not {:?}", clip(word)))?,
+    };
+    match &pushed.record_id {
+        RecordId::Number(number) if *number <= 0 => return Err("record_id must be positive".to_owned()),
+        RecordId::Text(text) if text.is_empty() || text.len() > 200 => {
+            return Err("record_id must have 1 to 200 characters".to_owned());
+        }
+        _ => {}
+    }
+    let occurred_at = match pushed.timestamp.as_deref() {
+        None => cx.clock.now(),
+        Some(text) => Timestamp::parse_any(text).map_err(|error| format!("timestamp: {error}"))?,
+    };
+    let bytes_max = cx.config.ingest.payload_bytes_max;
+    let keep = |raw: Option<&RawValue>| pipeline::bounded(raw.filter(|raw| raw.get() != "null").map(ToOwned::to_owned), bytes_max);
+    Ok(NewChange {
+        priority,
+        origin: Origin::Push,
+        changed_fields: pushed.changed_fields,
+        payload: keep(pushed.payload),
+        old_data: keep(pushed.old_data),
+        new_data: keep(pushed.new_data),
+        erp_user_id: pushed.user_id,
+        idempotency_key: pushed.idempotency_key,
+        ..NewChange::of(system.key, pushed.model, pushed.record_id, event, occurred_at)
+    })
+}
+
+/// The start of a text that came from outside, for an error message.
+fn clip(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+fn dead_letter(system: &System, reason: &str, body: &[u8]) -> NewDeadLetter {
+    NewDeadLetter {
+        system: Some(system.key),
+        origin: Origin::Push,
+        source_id: None,
+        reason: reason.to_owned(),
+        body: body.to_vec(),
+    }
+}
+
+/// A body that is no JSON at all is kept whole, and its sender is told.
+async fn refuse_whole(
+    cx: &Context,
+    system: &System,
+    body: &[u8],
+    error: &serde_json::Error,
+) -> Result<Received, Problem> {
+    let letter = dead_letter(system, &format!("not JSON: {error}"), body);
+    pipeline::append(cx, system.tenant, Append { dead_letters: vec![letter], ..Append::default() }).await?;
+    Err(Problem::new(ProblemKind::MalformedJson, format!("The body is not JSON: {error}")).with("kept_as_dead_letter", true))
+}
+
+fn rejected_all(rejected: &[Rejected]) -> Problem {
+    let first = rejected.first().map_or("", |rejected| rejected.reason.as_str());
+    Problem::new(ProblemKind::Invalid, format!("No event of this request could be understood: {first}"))
+        .with("rejected", serde_json::to_value(rejected).unwrap_or_default())
+        .with("kept_as_dead_letter", true)
+}

@@ -1,0 +1,75 @@
+//! How each system's background reader is doing, for people who ask.
+
+use crate::context::Context;
+use crate::problem::Problem;
+use bridge_erp::FeedKind;
+use bridge_model::{SystemKey, Timestamp};
+use bridge_store::System;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What a reader does now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReaderState {
+    /// Not started on this node, or another node leads it.
+    #[default]
+    Idle,
+    /// Reading.
+    Running,
+    /// The system has no event table: only pushes arrive.
+    NoFeed,
+    /// The last look failed; it is tried again.
+    Failing,
+}
+
+/// A reader's state and how far it has come.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ReaderStatus {
+    /// What it does now.
+    pub state: ReaderState,
+    /// Which add-on keeps the event table.
+    pub feed: Option<FeedKind>,
+    /// The highest of the ERP's event ids that was read.
+    pub read_to: i64,
+    /// The highest of the ERP's event ids that could be seen at the last look.
+    pub newest_id: i64,
+    /// Missing ids that are asked for again.
+    pub open_gaps: usize,
+    /// When the table was last looked at with success.
+    pub last_success_at: Option<Timestamp>,
+    /// How long ago that was, in seconds: the lag of this source.
+    pub lag_seconds: Option<f64>,
+    /// What went wrong last, while it does.
+    pub last_error: Option<String>,
+}
+
+/// The states of this node's readers.
+#[derive(Debug, Default)]
+pub struct Readers(Mutex<HashMap<SystemKey, ReaderStatus>>);
+
+impl Readers {
+    pub(super) fn update(&self, system: SystemKey, change: impl FnOnce(&mut ReaderStatus)) {
+        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(system).or_default());
+    }
+
+    pub(super) fn forget(&self, system: SystemKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
+    }
+
+    fn get(&self, system: SystemKey) -> Option<ReaderStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&system).cloned()
+    }
+}
+
+/// The state of a system's reader: live if this node leads it, otherwise what the store remembers.
+pub async fn reader_status(cx: &Context, system: &System) -> Result<ReaderStatus, Problem> {
+    let source = cx.store.source(system.tenant, system.key).await?;
+    let mut status = cx.readers.get(system.key).unwrap_or_default();
+    status.read_to = source.read_to;
+    status.open_gaps = source.gaps.len();
+    status.newest_id = status.newest_id.max(source.read_to);
+    status.lag_seconds = status.last_success_at.map(|at| cx.clock.now().since(at).as_secs_f64());
+    Ok(status)
+}

@@ -1,0 +1,21 @@
+//! The BridgeCore service: everything between the sockets of the apps and the business systems.
+//!
+//! [`app`] puts the parts together; `main` and the tests start the same thing.
+
+pub mod admin;
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod config;
+pub mod context;
+pub mod demo;
+pub mod erps;
+pub mod hub;
+pub mod ingest;
+pub mod jobs;
+pub mod problem;
+pub mod sync;
+pub mod telemetry;
+
+pub use context::Context;
+pub use problem::{Problem, ProblemKind};

@@ -1,0 +1,175 @@
+//! What can go wrong for a caller, in the words of the public API.
+//!
+//! Every part of the service answers a [`Problem`]; `api/error.rs` makes the one JSON shape of it. The exception
+//! names come from the documented hierarchy, the codes from the documented error types.
+
+use bridge_erp::{ErpError, ErpErrorKind};
+use bridge_model::InvalidId;
+use bridge_store::StoreError;
+use serde_json::{Value, json};
+
+macro_rules! problem_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $status:literal $exception:literal $code:literal;)+) => {
+        /// The kinds of problem, each with its HTTP status, its exception name and its code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ProblemKind { $($(#[$doc])* $kind),+ }
+
+        impl ProblemKind {
+            /// Every kind, for documentation and tests.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+
+            /// The HTTP status.
+            pub fn status(self) -> u16 { match self { $(Self::$kind => $status),+ } }
+
+            /// The exception name, the `error` of the answer.
+            pub fn exception(self) -> &'static str { match self { $(Self::$kind => $exception),+ } }
+
+            /// The machine-readable `code` of the answer.
+            pub fn code(self) -> &'static str { match self { $(Self::$kind => $code),+ } }
+        }
+    };
+}
+
+problem_kinds! {
+    /// The body is not JSON.
+    MalformedJson = 400 "ValidationException" "MALFORMED_JSON";
+    /// A field is missing or has a wrong type or value.
+    Invalid = 400 "ValidationException" "DATA_VALIDATION_FAILED";
+    /// A sync token was never handed out.
+    InvalidSyncToken = 400 "InvalidSyncTokenException" "INVALID_SYNC_TOKEN";
+    /// No credential, or one that does not hold.
+    Unauthenticated = 401 "AuthenticationException" "AUTHENTICATION_FAILED";
+    /// A wrong name or password at log-in.
+    InvalidCredentials = 401 "AuthenticationException" "INVALID_CREDENTIALS";
+    /// The credential is good but may not do this.
+    Forbidden = 403 "ForbiddenException" "FORBIDDEN";
+    /// The user has no link to an ERP user, so that nobody can say what they may see.
+    ErpUserNotLinked = 403 "ForbiddenException" "ERP_USER_NOT_LINKED";
+    /// No such path or thing.
+    NotFound = 404 "NotFoundException" "NOT_FOUND";
+    /// No system of this name.
+    SystemNotFound = 404 "SystemNotFoundException" "SYSTEM_NOT_FOUND";
+    /// The device has not synced yet.
+    SyncStateNotFound = 404 "SyncStateNotFoundException" "SYNC_STATE_NOT_FOUND";
+    /// The path does not take this method.
+    MethodNotAllowed = 405 "MethodNotAllowedException" "METHOD_NOT_ALLOWED";
+    /// Something of this name exists already.
+    Conflict = 409 "ConflictException" "CONFLICT";
+    /// Other requests of the same device were faster, again and again.
+    SyncConflict = 409 "SyncConflictException" "SYNC_CONFLICT";
+    /// The body is larger than the limit.
+    PayloadTooLarge = 413 "PayloadTooLargeException" "PAYLOAD_TOO_LARGE";
+    /// The body is not said to be JSON.
+    UnsupportedMediaType = 415 "UnsupportedMediaTypeException" "UNSUPPORTED_MEDIA_TYPE";
+    /// Too many requests.
+    RateLimited = 429 "RateLimitException" "RATE_LIMIT_EXCEEDED";
+    /// A failure of ours.
+    Internal = 500 "InternalException" "INTERNAL_ERROR";
+    /// The ERP can't be reached.
+    ErpUnreachable = 502 "OdooConnectionException" "CONNECTION_REFUSED";
+    /// The ERP refuses the system's credential.
+    ErpAuthentication = 502 "OdooAuthenticationException" "ERP_AUTHENTICATION_FAILED";
+    /// The ERP answered in a way that we can't use.
+    ErpFailed = 502 "OdooException" "ERP_ERROR";
+    /// A limit of ours is reached; try again.
+    Busy = 503 "ServiceUnavailableException" "SERVICE_UNAVAILABLE";
+    /// The ERP did not answer in time.
+    ErpTimeout = 504 "OdooTimeoutException" "NETWORK_TIMEOUT";
+}
+
+/// A problem, as the caller is told of it, with the cause that only the log sees.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {message}", kind.code())]
+pub struct Problem {
+    /// What kind it is.
+    pub kind: ProblemKind,
+    /// A sentence for a person.
+    pub message: String,
+    /// Facts for a program, as an object.
+    pub details: Value,
+    /// After how many seconds a repetition makes sense, where it does.
+    pub retry_after_s: Option<u64>,
+    /// The cause, for the log.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Problem {
+    /// A problem with its message.
+    pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
+        let retry_after_s = matches!(kind, ProblemKind::Busy | ProblemKind::ErpUnreachable | ProblemKind::ErpTimeout)
+            .then_some(RETRY_AFTER_S);
+        Self { kind, message: message.into(), details: json!({}), retry_after_s, source: None }
+    }
+
+    /// A field of the request that is missing or wrong; `reason` is the end of a sentence that starts with its name.
+    pub fn field(field: &str, reason: &str) -> Self {
+        Self::new(ProblemKind::Invalid, format!("{field} {reason}")).with("field", field)
+    }
+
+    /// The same with one more fact in its details.
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        if let Value::Object(details) = &mut self.details {
+            details.insert(key.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// The causes, outermost first, in one line for the log.
+    pub fn causes(&self) -> String {
+        let mut causes = Vec::new();
+        let mut next = std::error::Error::source(self);
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        causes.join(": ")
+    }
+
+    /// The same with its cause.
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+/// What a caller is told to wait when something is down or full, in seconds.
+const RETRY_AFTER_S: u64 = 2;
+
+impl From<InvalidId> for Problem {
+    fn from(invalid: InvalidId) -> Self {
+        Self::field(invalid.field, invalid.reason)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => Self::new(ProblemKind::Busy, "The service is at its limit; try again shortly"),
+            StoreError::Unavailable { .. } => {
+                Self::new(ProblemKind::Busy, "The database can't be reached; try again shortly").caused_by(error)
+            }
+            StoreError::Conflict(what) => {
+                Self::new(ProblemKind::Conflict, format!("This {what} is taken")).with("field", what)
+            }
+            other => Self::new(ProblemKind::Internal, "Something failed inside the service").caused_by(other),
+        }
+    }
+}
+
+impl From<ErpError> for Problem {
+    fn from(error: ErpError) -> Self {
+        let kind = match error.kind {
+            ErpErrorKind::Unreachable | ErpErrorKind::Unavailable => ProblemKind::ErpUnreachable,
+            ErpErrorKind::Timeout => ProblemKind::ErpTimeout,
+            ErpErrorKind::Authentication | ErpErrorKind::UnknownDatabase => ProblemKind::ErpAuthentication,
+            _ => ProblemKind::ErpFailed,
+        };
+        let name = error.name.clone();
+        let mut problem = Self::new(kind, error.message.clone());
+        if let Some(name) = name {
+            problem = problem.with("erp_error", name);
+        }
+        problem.caused_by(error)
+    }
+}

@@ -1,0 +1,77 @@
+//! A change as a device sees it.
+
+use bridge_model::{Change, Event, Origin, Position, Priority, RecordId, SystemId, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// A change in an answer. `id` is the position in the log.
+#[derive(Debug, Clone, Serialize)]
+pub struct EventOut {
+    /// The position.
+    pub id: Position,
+    /// The system it happened in.
+    pub system_id: Option<SystemId>,
+    /// The model.
+    pub model: String,
+    /// The record; null for `reset`.
+    pub record_id: Option<RecordId>,
+    /// What happened.
+    pub event: Event,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When it happened in the ERP.
+    pub timestamp: Timestamp,
+    /// When it became part of the log.
+    pub received_at: Timestamp,
+    /// How it reached us.
+    pub origin: Origin,
+    /// The names of the fields that changed, if known.
+    pub changed_fields: Option<Vec<String>>,
+    /// The ERP user who did it, if known.
+    pub user_id: Option<i64>,
+    /// Our key of the write, if it came through us: its sender knows its own echo.
+    pub idempotency_key: Option<String>,
+    /// What the source sent along and the record before and after; present for admins only.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
+}
+
+/// The parts of a change that only admins see.
+#[derive(Debug, Clone, Serialize)]
+pub struct Contents {
+    /// What the source sent along.
+    pub payload: Option<Box<RawValue>>,
+    /// The record before.
+    pub old_data: Option<Box<RawValue>>,
+    /// The record after.
+    pub new_data: Option<Box<RawValue>>,
+}
+
+impl EventOut {
+    /// A change for a viewer. Of a deleted record nothing but model and id is shown to others than admins, since
+    /// nobody can judge any more whether they were allowed to see it.
+    pub fn of(change: Change, system_id: Option<SystemId>, for_admin: bool) -> Self {
+        let body = change.body;
+        let bare = body.event == Event::Unlink && !for_admin;
+        let contents = for_admin.then_some(Contents {
+            payload: body.payload,
+            old_data: body.old_data,
+            new_data: body.new_data,
+        });
+        Self {
+            id: change.position,
+            system_id,
+            model: body.model.into(),
+            record_id: body.record_id,
+            event: body.event,
+            priority: body.priority,
+            timestamp: body.occurred_at,
+            received_at: change.received_at,
+            origin: body.origin,
+            changed_fields: body.changed_fields.filter(|_| !bare),
+            user_id: body.erp_user_id.filter(|_| !bare),
+            idempotency_key: body.idempotency_key.filter(|_| !bare),
+            contents,
+        }
+    }
+}

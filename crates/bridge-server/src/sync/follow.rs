@@ -1,0 +1,142 @@
+//! Reading the log as a viewer: one page, or on and on.
+
+use super::event::EventOut;
+use super::rights;
+use super::scope::{Scope, Viewer};
+use crate::context::Context;
+use crate::problem::{Problem, ProblemKind};
+use bridge_model::{ModelName, Position, SystemKey};
+use bridge_store::{LogQuery, LogRead};
+use std::collections::BTreeSet;
+use tokio::sync::watch;
+
+/// What one look at the log gave a viewer.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// The visible changes.
+    Page(Batch),
+    /// The log is not kept back to there any more.
+    Trimmed {
+        /// The log's end now: where to go on from after a snapshot.
+        head: Position,
+    },
+    /// The log does not reach that far.
+    Ahead,
+}
+
+/// Visible changes, and how far the log was looked through for them.
+#[derive(Debug)]
+pub struct Batch {
+    /// The changes, in the order of their positions.
+    pub events: Vec<EventOut>,
+    /// The last position that was looked at.
+    pub scanned_to: Position,
+    /// The log's end when it was looked at.
+    pub head: Position,
+}
+
+/// Reads up to `limit` changes after `after`, none above `up_to`.
+pub(super) async fn look(
+    cx: &Context,
+    viewer: &Viewer,
+    scope: &Scope,
+    after: Position,
+    up_to: Option<Position>,
+    limit: u32,
+) -> Result<Look, Problem> {
+    let room = up_to.map_or(i64::MAX, |up_to| up_to.get() - after.get());
+    let scan_max = u32::try_from(room.max(1)).unwrap_or(u32::MAX).min(cx.config.sync.scan_max);
+    let query = LogQuery { after, models: scope.models.clone(), system: scope.system, limit, scan_max };
+    let page = match cx.store.read(viewer.tenant, &query).await? {
+        LogRead::Page(page) => page,
+        LogRead::Trimmed { head, .. } => return Ok(Look::Trimmed { head }),
+        LogRead::Ahead { .. } => return Ok(Look::Ahead),
+    };
+    if page.changes.is_empty() {
+        return Ok(Look::Page(Batch { events: Vec::new(), scanned_to: page.scanned_to, head: page.head }));
+    }
+    let wanted: BTreeSet<(SystemKey, ModelName)> =
+        page.changes.iter().map(|change| (change.body.system, change.body.model.clone())).collect();
+    let seen = rights::of(cx, viewer, &wanted).await?;
+    let names = cx.store.system_names(viewer.tenant).await?;
+    let mut batch = Batch { events: Vec::new(), scanned_to: page.scanned_to, head: page.head };
+    let mut looked_to = after;
+    for change in page.changes {
+        let position = change.position;
+        match seen.may_see(change.body.system, &change.body.model) {
+            Some(true) => {
+                let name = names.get(&change.body.system).cloned();
+                batch.events.push(EventOut::of(change, name, viewer.is_admin));
+            }
+            Some(false) => {}
+            // Neither shown nor skipped: the page ends before it.
+            None if looked_to > after => {
+                batch.scanned_to = looked_to;
+                return Ok(Look::Page(batch));
+            }
+            None => return Err(seen.into_unknown().unwrap_or_else(unknown)),
+        }
+        looked_to = position;
+    }
+    Ok(Look::Page(batch))
+}
+
+fn unknown() -> Problem {
+    Problem::new(ProblemKind::ErpUnreachable, "The ERP can't be asked what this user may read")
+}
+
+/// Follows the log from a position on, for a connection. It holds no changes: a slow reader is simply behind.
+#[derive(Debug)]
+pub struct Follower {
+    viewer: Viewer,
+    scope: Scope,
+    next: Position,
+    head: watch::Receiver<Position>,
+}
+
+impl Follower {
+    /// Starts after `after`.
+    pub fn new(cx: &Context, viewer: Viewer, scope: Scope, after: Position) -> Self {
+        let head = cx.hub.subscribe(viewer.tenant);
+        Self { viewer, scope, next: after, head }
+    }
+
+    /// The last position that was looked at.
+    pub fn position(&self) -> Position {
+        self.next
+    }
+
+    /// Whom it reads for.
+    pub fn viewer(&self) -> &Viewer {
+        &self.viewer
+    }
+
+    /// What it reads.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The next changes, waiting for some if need be. A batch may be empty when others' changes were passed over.
+    ///
+    /// `Ok(None)` means that the log is not kept back to here any more. May be dropped while it waits, without loss.
+    pub async fn next(&mut self, cx: &Context, limit: u32) -> Result<Option<Batch>, Problem> {
+        loop {
+            // Marked as seen before the log is read, so that a change in between is not slept through.
+            self.head.borrow_and_update();
+            match look(cx, &self.viewer, &self.scope, self.next, None, limit).await? {
+                Look::Page(batch) if batch.scanned_to > self.next => {
+                    self.next = batch.scanned_to;
+                    return Ok(Some(batch));
+                }
+                Look::Page(_) => {}
+                Look::Trimmed { .. } => return Ok(None),
+                Look::Ahead => {
+                    return Err(Problem::new(ProblemKind::InvalidSyncToken, "The log does not reach this position"));
+                }
+            }
+            if self.head.changed().await.is_err() {
+                return Err(Problem::new(ProblemKind::Busy, "The service is stopping"));
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! `POST /api/v2/sync/pull`: what a device does not have yet.
+
+use super::event::EventOut;
+use super::follow::{Batch, Look, look};
+use super::scope::{Scope, Viewer, viewer_for};
+use crate::auth::Caller;
+use crate::config::ms;
+use crate::context::Context;
+use crate::problem::{Problem, ProblemKind};
+use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, Timestamp};
+use bridge_store::Cursor;
+use serde::{Deserialize, Serialize};
+
+/// What a device sends.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PullRequest {
+    /// The caller's own user id; may be left out.
+    #[serde(default)]
+    pub user_id: Option<i64>,
+    /// The device.
+    pub device_id: DeviceId,
+    /// The kind of app.
+    pub app_type: AppType,
+    /// The most changes to answer.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Only these of the app type's models.
+    #[serde(default)]
+    pub models_filter: Option<Vec<ModelName>>,
+    /// Only this system.
+    #[serde(default)]
+    pub system_id: Option<SystemId>,
+    /// The `next_sync_token` of the last answer that the device has dealt with: confirms everything up to it.
+    #[serde(default)]
+    pub last_sync_token: Option<String>,
+}
+
+/// What it gets.
+#[derive(Debug, Serialize)]
+pub struct PullAnswer {
+    /// `success`, or `resync_required`.
+    pub status: &'static str,
+    /// Whether there are changes in this answer.
+    pub has_updates: bool,
+    /// How many.
+    pub new_events_count: usize,
+    /// The changes, in the order of their ids.
+    pub events: Vec<EventOut>,
+    /// To be sent as `last_sync_token` once the changes are dealt with.
+    pub next_sync_token: String,
+    /// When this device was last answered before, if ever.
+    pub last_sync_time: Option<Timestamp>,
+    /// Whether another pull would find more at once.
+    pub has_more: bool,
+    /// Whether the device was away for so long that it has to start from a snapshot.
+    pub resync_required: bool,
+    /// Where to go on from after that snapshot.
+    pub snapshot_position: Option<Position>,
+}
+
+/// How often a pull is done again because another request of the same device was faster.
+const TRIES_MAX: u32 = 8;
+
+/// How often the log is looked at for one answer before an empty one with `has_more` is given.
+const LOOKS_MAX: u32 = 10;
+
+/// Answers the changes after the device's cursor.
+///
+/// A device that sends tokens confirms by them, and by nothing else. A client that never sent one is taken to have
+/// got an answer when it comes for the next after the retry window; within the window it gets the same batch again.
+pub async fn pull(cx: &Context, caller: &Caller, request: PullRequest) -> Result<PullAnswer, Problem> {
+    let viewer = viewer_for(cx, caller, request.user_id).await?;
+    let limit = limit(cx, request.limit)?;
+    let token = request.last_sync_token.as_deref().map(parse_token).transpose()?;
+    let scope =
+        Scope::resolve(cx, viewer.tenant, request.app_type, request.models_filter, request.system_id.as_ref()).await?;
+    let key = scope.cursor_key(&viewer, request.device_id);
+    for _ in 0..TRIES_MAX {
+        let now = cx.clock.now();
+        let mut cursor = match cx.store.cursor(&key).await? {
+            Some(cursor) => cursor,
+            None => Cursor::starting_at(key.clone(), Position::START, now),
+        };
+        let last_sync_time = cursor.last_sync_at;
+        let before = cursor.clone();
+        let up_to = settle(&mut cursor, token, now, ms(cx.config.sync.retry_window_ms))?;
+        // A repeated batch is as large as it was, whatever the limit says now: the rest of it counts as handed out.
+        let limit = if up_to.is_some() { cx.config.sync.limit_max } else { limit };
+        let batch = match read(cx, &viewer, &scope, cursor.confirmed, up_to, limit).await? {
+            Look::Page(batch) => batch,
+            Look::Trimmed { head } => {
+                // The device may go on from `head` once it has its snapshot, but only by saying so.
+                cursor.offered = cursor.offered.max(head);
+                cursor.offered_at = None;
+                cursor.last_sync_at = Some(now);
+                if cx.store.save_cursor(&cursor).await? {
+                    return Ok(resync(&cursor, head, last_sync_time));
+                }
+                continue;
+            }
+            Look::Ahead => return Err(never_handed_out(cursor.confirmed)),
+        };
+        offer(&mut cursor, &batch, up_to.is_some(), now);
+        if !worth_saving(&before, &cursor, now) || cx.store.save_cursor(&cursor).await? {
+            return Ok(answer(batch, last_sync_time));
+        }
+    }
+    Err(Problem::new(ProblemKind::SyncConflict, "Other requests of this device came in between; try again"))
+}
+
+/// Reads a page, and goes on while nothing in it is for this device.
+async fn read(
+    cx: &Context,
+    viewer: &Viewer,
+    scope: &Scope,
+    after: Position,
+    up_to: Option<Position>,
+    limit: u32,
+) -> Result<Look, Problem> {
+    let mut from = after;
+    for _ in 1..LOOKS_MAX {
+        match look(cx, viewer, scope, from, up_to, limit).await? {
+            Look::Page(batch)
+                if batch.events.is_empty()
+                    && batch.scanned_to > from
+                    && batch.scanned_to < up_to.unwrap_or(batch.head) =>
+            {
+                from = batch.scanned_to;
+            }
+            found => return Ok(found),
+        }
+    }
+    look(cx, viewer, scope, from, up_to, limit).await
+}
+
+/// Moves the cursor by what this request confirms. Answers where a repeated batch ends, if one is to be repeated.
+fn settle(
+    cursor: &mut Cursor,
+    token: Option<Position>,
+    now: Timestamp,
+    retry_window: std::time::Duration,
+) -> Result<Option<Position>, Problem> {
+    if let Some(token) = token {
+        if token > cursor.offered {
+            return Err(never_handed_out(token));
+        }
+        // A token below the cursor comes from a device that was set back: it says what it has.
+        cursor.confirmed = token;
+        cursor.explicit = true;
+        return Ok(None);
+    }
+    if cursor.explicit || cursor.offered <= cursor.confirmed {
+        return Ok(None);
+    }
+    match cursor.offered_at {
+        // What was handed out is the place after a snapshot: only a token confirms that.
+        None => Ok(None),
+        Some(at) if now.since(at) < retry_window => Ok(Some(cursor.offered)),
+        Some(_) => {
+            cursor.confirmed = cursor.offered;
+            Ok(None)
+        }
+    }
+}
+
+/// Notes what is handed out. A repeated batch keeps the time of its first hand-out, so that a client which polls
+/// faster than the window still gets on.
+fn offer(cursor: &mut Cursor, batch: &Batch, repeated: bool, now: Timestamp) {
+    let count = i64::try_from(batch.events.len()).unwrap_or(i64::MAX);
+    if !repeated {
+        cursor.offered_at = Some(now);
+        cursor.events_synced = cursor.events_synced.saturating_add(count);
+    }
+    cursor.offered_from = cursor.confirmed;
+    cursor.offered = cursor.offered.max(batch.scanned_to);
+    if batch.events.is_empty() && !cursor.explicit && !repeated {
+        // Nothing was handed out that could get lost on the way.
+        cursor.confirmed = batch.scanned_to.max(cursor.confirmed);
+    }
+    cursor.last_event_count = count;
+    cursor.last_sync_at = Some(now);
+    cursor.sync_count = cursor.sync_count.saturating_add(1);
+}
+
+/// A pull that found nothing is written down once a minute: the times and counts of a device are for people, and an
+/// idle device should not cost a disk write every time it asks.
+fn worth_saving(before: &Cursor, after: &Cursor, now: Timestamp) -> bool {
+    let moved = before.version == 0
+        || before.confirmed != after.confirmed
+        || before.offered != after.offered
+        || before.explicit != after.explicit
+        || after.last_event_count > 0;
+    moved || before.last_sync_at.is_none_or(|at| now.since(at) >= IDLE_SAVE_INTERVAL)
+}
+
+/// How old a device's noted time of its last pull may get while it finds nothing.
+const IDLE_SAVE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+
+fn answer(batch: Batch, last_sync_time: Option<Timestamp>) -> PullAnswer {
+    PullAnswer {
+        status: "success",
+        has_updates: !batch.events.is_empty(),
+        new_events_count: batch.events.len(),
+        has_more: batch.scanned_to < batch.head,
+        next_sync_token: batch.scanned_to.to_string(),
+        events: batch.events,
+        last_sync_time,
+        resync_required: false,
+        snapshot_position: None,
+    }
+}
+
+fn resync(cursor: &Cursor, head: Position, last_sync_time: Option<Timestamp>) -> PullAnswer {
+    PullAnswer {
+        status: "resync_required",
+        has_updates: false,
+        new_events_count: 0,
+        events: Vec::new(),
+        next_sync_token: cursor.confirmed.to_string(),
+        last_sync_time,
+        has_more: false,
+        resync_required: true,
+        snapshot_position: Some(head),
+    }
+}
+
+fn limit(cx: &Context, asked: Option<u32>) -> Result<u32, Problem> {
+    let limit_max = cx.config.sync.limit_max;
+    match asked {
+        None => Ok(cx.config.sync.limit_default),
+        Some(limit) if (1..=limit_max).contains(&limit) => Ok(limit),
+        Some(_) => Err(Problem::field("limit", &format!("must be between 1 and {limit_max}"))),
+    }
+}
+
+/// Reads a token.
+pub(super) fn parse_token(text: &str) -> Result<Position, Problem> {
+    text.parse().map_err(|error: bridge_model::position::InvalidToken| {
+        Problem::new(ProblemKind::InvalidSyncToken, error.to_string()).with("field", "last_sync_token")
+    })
+}
+
+/// The problem of a token that this device was never given.
+pub(super) fn never_handed_out(token: Position) -> Problem {
+    Problem::new(
+        ProblemKind::InvalidSyncToken,
+        "This token was never handed out for this device, app type, system and models filter",
+    )
+    .with("token", token.to_string())
+}

@@ -1,0 +1,144 @@
+//! Which models a viewer may see: those that the linked ERP user may read.
+
+use super::scope::Viewer;
+use crate::config::ms;
+use crate::context::Context;
+use crate::problem::{Problem, ProblemKind};
+use bridge_model::{ModelName, SystemKey, Timestamp};
+use moka::sync::Cache;
+use std::collections::HashMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What is known of one ERP user: which models were asked for and which of them they may read.
+#[derive(Debug, Clone)]
+struct Known {
+    may_read: HashMap<ModelName, bool>,
+    asked_at: Timestamp,
+}
+
+/// What was learned about ERP users' rights, kept in memory and, for times when the ERP is down, in the store.
+#[derive(Debug)]
+pub struct Rights(Cache<(SystemKey, i64), Arc<Known>>);
+
+/// The most ERP users whose rights are kept in memory.
+const KNOWN_USERS_MAX: u64 = 50_000;
+
+impl Default for Rights {
+    fn default() -> Self {
+        Self(Cache::new(KNOWN_USERS_MAX))
+    }
+}
+
+/// For each of `wanted`, whether `viewer` may read it. A model that is missing in the answer is one of which nothing
+/// can be said now; the error is why.
+pub(super) async fn of(
+    cx: &Context,
+    viewer: &Viewer,
+    wanted: &BTreeSet<(SystemKey, ModelName)>,
+) -> Result<Seen, Problem> {
+    if viewer.is_admin {
+        return Ok(Seen::Everything);
+    }
+    let Some(erp_user) = viewer.erp_user_id else {
+        return Err(Problem::new(
+            ProblemKind::ErpUserNotLinked,
+            "This user has no linked ERP user, so that nobody can say what they may read; an admin sets odoo_user_id",
+        ));
+    };
+    let Some(primary) = cx.store.primary_system(viewer.tenant).await? else { return Ok(Seen::Nothing) };
+    let models: BTreeSet<&ModelName> =
+        wanted.iter().filter(|(system, _)| *system == primary.key).map(|(_, model)| model).collect();
+    if models.is_empty() {
+        return Ok(Seen::Of { system: primary.key, may_read: Arc::default(), unknown: None });
+    }
+    let key = (primary.key, erp_user);
+    let fresh = ms(cx.config.sync.rights_fresh_ms);
+    let now = cx.clock.now();
+    let mut known = cx.rights.0.get(&key);
+    if let Some(known) = &known
+        && now.since(known.asked_at) < fresh
+        && models.iter().all(|model| known.may_read.contains_key(*model))
+    {
+        return Ok(Seen::Of { system: primary.key, may_read: Arc::new(known.may_read.clone()), unknown: None });
+    }
+    if known.is_none() {
+        known = remembered(cx, viewer, primary.key, erp_user).await?;
+    }
+    let mut to_ask: BTreeSet<ModelName> = models.into_iter().cloned().collect();
+    to_ask.extend(known.iter().flat_map(|known| known.may_read.keys().cloned()));
+    let to_ask: Vec<ModelName> = to_ask.into_iter().collect();
+    let asked = match cx.erps.adapter(&primary) {
+        Ok(adapter) => adapter.readable_models(erp_user, &to_ask).await.map_err(Problem::from),
+        Err(problem) => Err(problem),
+    };
+    match asked {
+        Ok(readable) => {
+            let readable: BTreeSet<&ModelName> = readable.iter().collect();
+            let may_read: HashMap<ModelName, bool> =
+                to_ask.iter().map(|model| (model.clone(), readable.contains(model))).collect();
+            let (allowed, denied): (Vec<_>, Vec<_>) = to_ask.into_iter().partition(|model| may_read[model]);
+            cx.store.save_readable(viewer.tenant, primary.key, erp_user, &allowed, &denied).await?;
+            cx.rights.0.insert(key, Arc::new(Known { may_read: may_read.clone(), asked_at: now }));
+            Ok(Seen::Of { system: primary.key, may_read: Arc::new(may_read), unknown: None })
+        }
+        Err(problem) => {
+            // What was known not too long ago still holds; what was never asked for stays open.
+            let usable = known.filter(|known| now.since(known.asked_at) < ms(cx.config.sync.rights_stale_max_ms));
+            let may_read = usable.map(|known| known.may_read.clone()).unwrap_or_default();
+            Ok(Seen::Of { system: primary.key, may_read: Arc::new(may_read), unknown: Some(problem) })
+        }
+    }
+}
+
+async fn remembered(
+    cx: &Context,
+    viewer: &Viewer,
+    system: SystemKey,
+    erp_user: i64,
+) -> Result<Option<Arc<Known>>, Problem> {
+    let stored = cx.store.readable(viewer.tenant, system, erp_user).await?;
+    Ok(stored.map(|stored| {
+        let allowed = stored.allowed.into_iter().map(|model| (model, true));
+        let denied = stored.denied.into_iter().map(|model| (model, false));
+        Arc::new(Known { may_read: allowed.chain(denied).collect(), asked_at: stored.refreshed_at })
+    }))
+}
+
+/// What a viewer may see.
+#[derive(Debug)]
+pub(super) enum Seen {
+    /// An admin.
+    Everything,
+    /// The tenant has no system that the user could be linked to.
+    Nothing,
+    /// The models of the primary system that the ERP lets the user read.
+    Of {
+        /// The primary system.
+        system: SystemKey,
+        /// What is known.
+        may_read: Arc<HashMap<ModelName, bool>>,
+        /// Why more is not known, if the ERP could not be asked.
+        unknown: Option<Problem>,
+    },
+}
+
+impl Seen {
+    /// Whether a change may be shown; `None` if nobody can say now.
+    pub(super) fn may_see(&self, system: SystemKey, model: &ModelName) -> Option<bool> {
+        match self {
+            Self::Everything => Some(true),
+            Self::Nothing => Some(false),
+            Self::Of { system: linked, .. } if *linked != system => Some(false),
+            Self::Of { may_read, .. } => may_read.get(model).copied(),
+        }
+    }
+
+    /// Why something is not known.
+    pub(super) fn into_unknown(self) -> Option<Problem> {
+        match self {
+            Self::Of { unknown, .. } => unknown,
+            Self::Everything | Self::Nothing => None,
+        }
+    }
+}

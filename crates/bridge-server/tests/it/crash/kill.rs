@@ -1,0 +1,92 @@
+//! `kill -9` at random moments under load: what got a 2xx is in the log once.
+
+use super::process::{Process, push};
+use crate::support::{Setup, on_both_databases};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// How often the service is killed.
+const KILLS: usize = 50;
+
+/// How many push at once.
+const PUSHERS: usize = 16;
+
+/// The seed of the moments at which it is killed.
+const SEED: u64 = 20_251_116;
+
+/// Kills the service while events pour in, each time after a random number of answers, and sends whatever got no
+/// answer again to the next one, as an ERP does.
+async fn every_acknowledged_event_is_in_the_log_once(setup: Setup) {
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    let first = Process::start(&setup).await;
+    let key = first.register(&first.admin().await).await;
+    first.kill_9().await;
+
+    let next_id = Arc::new(AtomicI64::new(1));
+    let mut acknowledged = BTreeSet::new();
+    let mut unanswered: Vec<i64> = Vec::new();
+    for _ in 0..KILLS {
+        let process = Process::start(&setup).await;
+        // What the last kill left without an answer is repeated first: it may be in the log or not.
+        for id in unanswered.drain(..) {
+            assert!(process.push(&key, id).await.unwrap(), "event {id} was refused");
+            acknowledged.insert(id);
+        }
+        let kill_after = random.random_range(1..120);
+        let (answered, open) = load_until(process, &key, &next_id, kill_after).await;
+        acknowledged.extend(answered);
+        unanswered = open;
+    }
+
+    let last = Process::start(&setup).await;
+    let mut counts = BTreeMap::new();
+    for record in last.log(&last.admin().await).await {
+        *counts.entry(record).or_insert(0) += 1;
+    }
+    let lost: Vec<&i64> = acknowledged.iter().filter(|id| !counts.contains_key(id)).collect();
+    let doubled: Vec<(&i64, &i32)> = counts.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(lost.is_empty(), "acknowledged but not in the log: {lost:?}");
+    assert!(doubled.is_empty(), "in the log more than once: {doubled:?}");
+    assert!(acknowledged.len() >= KILLS, "hardly anything was pushed: {}", acknowledged.len());
+}
+on_both_databases!(every_acknowledged_event_is_in_the_log_once);
+
+/// Pushes from many sides, kills the service after so many answers, and gives back the events that were answered and
+/// those that were not.
+async fn load_until(process: Process, key: &str, next_id: &Arc<AtomicI64>, kill_after: usize) -> (Vec<i64>, Vec<i64>) {
+    let answers = Arc::new(AtomicUsize::new(0));
+    let enough = Arc::new(Notify::new());
+    let mut pushers = JoinSet::new();
+    for _ in 0..PUSHERS {
+        let (http, base, key) = (process.http.clone(), process.base.clone(), key.to_owned());
+        let (next_id, answers, enough) = (Arc::clone(next_id), Arc::clone(&answers), Arc::clone(&enough));
+        pushers.spawn(async move {
+            let mut answered = Vec::new();
+            loop {
+                let id = next_id.fetch_add(1, Ordering::SeqCst);
+                match push(&http, &base, &key, id).await {
+                    Ok(true) => answered.push(id),
+                    Ok(false) => panic!("event {id} was refused"),
+                    Err(_) => return (answered, id),
+                }
+                if answers.fetch_add(1, Ordering::SeqCst) + 1 >= kill_after {
+                    enough.notify_one();
+                }
+            }
+        });
+    }
+    enough.notified().await;
+    process.kill_9().await;
+    let (mut answered, mut open) = (Vec::new(), Vec::new());
+    while let Some(pusher) = pushers.join_next().await {
+        let (own, last) = pusher.unwrap();
+        answered.extend(own);
+        open.push(last);
+    }
+    (answered, open)
+}

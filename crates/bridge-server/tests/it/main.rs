@@ -1,0 +1,5 @@
+//! The service's tests, through its front door.
+
+mod admin;
+mod auth;
+mod support;

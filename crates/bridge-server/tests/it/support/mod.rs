@@ -1,0 +1,22 @@
+//! What the tests stand on: the real service on a free port, over a real database, with a demo ERP behind it.
+//!
+//! ```text
+//! async fn my_test(setup: Setup) {
+//!     let app = setup.start().await;
+//!     let admin = app.admin().await;
+//!     admin.get("/api/v1/users").await.expect(200);
+//! }
+//! on_both_databases!(my_test);
+//! ```
+
+mod client;
+mod erp;
+mod live;
+mod setup;
+mod wait;
+
+pub(crate) use client::{Answer, Client};
+pub(crate) use erp::{demo_erp, register_demo_system, registration};
+pub(crate) use live::Live;
+pub(crate) use setup::{ADMIN_PASSWORD, App, SECRET_KEY, Setup, manual_clock, on_both_databases};
+pub(crate) use wait::eventually;
