@@ -166,14 +166,11 @@ fn get_or_create(work: &mut Work<'_>, target: Target, args: &mut Args) -> Outcom
         return Err(Refusal::validation("A device id has 3 to 255 characters."));
     }
     let app = given[2].as_str().unwrap_or("mobile_app");
-    let id = match find(work, target, user, device, Some(app)) {
-        Some(id) => id,
-        None => {
-            let Value::Object(values) = json!({"user_id": user, "device_id": device, "app_type": app}) else {
-                return Ok(None);
-            };
-            work.create(target.model, &values)?
-        }
+    let id = if let Some(id) = find(work, target, user, device, Some(app)) {
+        id
+    } else {
+        let values = [("user_id", json!(user)), ("device_id", json!(device)), ("app_type", json!(app))];
+        work.create(target.model, &values.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())?
     };
     let mut news = Values::from_iter([("is_active".to_owned(), json!(true))]);
     for (name, value) in [("device_info", &given[3]), ("app_version", &given[4])] {

@@ -14,7 +14,9 @@ pub struct Db {
     pub(super) shared: Arc<Shared>,
 }
 
-/// An open transaction. Ids are given at the time of the write, as a sequence gives them, and rows are seen by others
+/// An open transaction. What a refused operation did before it was refused stays in the transaction until it is
+/// rolled back. Two transactions that write one record do not wait for each other: the fields of the later commit win.
+/// Ids are given at the time of the write, as a sequence gives them, and rows are seen by others
 /// at the commit. One that is dropped is rolled back.
 #[derive(Debug)]
 pub struct Transaction {

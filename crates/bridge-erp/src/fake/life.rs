@@ -24,7 +24,7 @@ pub(super) async fn run(shared: Arc<Shared>, interval: Duration) {
 /// Lets one thing happen, by the seed, and says what it was.
 pub(super) fn happen(shared: &Shared) -> &'static str {
     let dice = Dice(&shared.entropy);
-    let order: [(&str, fn(&mut Work<'_>, &Dice<'_>) -> Step); 6] = [
+    let order: [(&str, Act); 6] = [
         ("an order was confirmed", confirm_order),
         ("an order got another line", add_line),
         ("a new quotation was made", new_order),
@@ -51,6 +51,7 @@ pub(super) fn happen(shared: &Shared) -> &'static str {
 
 /// Whether there was something to do.
 type Step = Result<bool, Refusal>;
+type Act = fn(&mut Work<'_>, &Dice<'_>) -> Step;
 
 struct Dice<'a>(&'a dyn Entropy);
 

@@ -124,11 +124,10 @@ fn copied(one: Handle<'_>, except: Option<usize>) -> Values {
         let is_own = field.name == "state" || field.name == "picking_ids" || field.name.starts_with("date");
         let value = match &field.kind {
             _ if !is_kept || is_own => continue,
-            Kind::Related { .. } | Kind::DisplayName | Kind::Id => continue,
             Kind::Inverse(_, link) if field.name == "order_line" || field.name == "move_ids" => {
                 one.related(place).iter().map(|line| json!([0, 0, copied(*line, Some(*link))])).collect()
             }
-            Kind::Inverse(..) => continue,
+            Kind::Inverse(..) | Kind::Related { .. } | Kind::DisplayName | Kind::Id => continue,
             _ => one.json(place, false),
         };
         values.insert(field.name.clone(), value);

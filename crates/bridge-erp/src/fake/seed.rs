@@ -81,7 +81,7 @@ impl Filling<'_> {
         for part in company["tables"].as_array().into_iter().flatten() {
             let name = part["model"].as_str().unwrap_or_default();
             for values in part["records"].as_array().into_iter().flatten().filter_map(Value::as_object) {
-                self.create(name, values.clone())?;
+                self.create(name, values)?;
             }
         }
         self.system(addon, database_uuid)?;
@@ -90,14 +90,14 @@ impl Filling<'_> {
         Ok(())
     }
 
-    fn create(&mut self, model: &str, values: Values) -> Result<i64, Refusal> {
+    fn create(&mut self, model: &str, values: &Values) -> Result<i64, Refusal> {
         let model = self.work.model(model)?;
-        self.work.create(model, &values)
+        self.work.create(model, values)
     }
 
     fn put(&mut self, model: &str, values: Value) -> Result<i64, Refusal> {
         match values {
-            Value::Object(values) => self.create(model, values),
+            Value::Object(values) => self.create(model, &values),
             _ => Err(Refusal::type_error("sample data is made of objects")),
         }
     }

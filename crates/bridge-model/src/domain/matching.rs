@@ -243,15 +243,15 @@ fn contains<'a, R: Record<'a>>(field: &Field<'a, R>, value: &Value, fold: bool) 
     any_text(field, |text| is_like(text, &pattern, fold))
 }
 
-fn any_text<'a, R: Record<'a>>(field: &Field<'a, R>, test: impl Fn(&str) -> bool) -> bool {
+fn any_text<'a, R: Record<'a>>(field: &Field<'a, R>, accepts: impl Fn(&str) -> bool) -> bool {
     match field {
         Field::Unset => false,
-        Field::Bool(yes) => test(if *yes { "true" } else { "false" }),
-        Field::Int(number) => test(&number.to_string()),
-        Field::Float(number) => test(&number.to_string()),
-        Field::Text(text) => test(text),
-        Field::One(record) => test(&record.label()),
-        Field::Many(records) => records.iter().any(|record| test(&record.label())),
+        Field::Bool(yes) => accepts(if *yes { "true" } else { "false" }),
+        Field::Int(number) => accepts(&number.to_string()),
+        Field::Float(number) => accepts(&number.to_string()),
+        Field::Text(text) => accepts(text),
+        Field::One(record) => accepts(&record.label()),
+        Field::Many(records) => records.iter().any(|record| accepts(&record.label())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{CONDITIONS_MAX, Condition, DEPTH_MAX, Domain, Operand, Operator, PATH_BYTES_MAX, VALUES_MAX};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// A domain that can't be read: what is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,7 +74,11 @@ struct Sized {
 
 impl Reader {
     fn place(&self) -> String {
-        self.at.iter().map(|index| format!("[{index}]")).collect()
+        self.at.iter().fold(String::new(), |mut place, index| {
+            // Writing to a String cannot fail.
+            let _ = write!(place, "[{index}]");
+            place
+        })
     }
 
     fn domain(&mut self, json: &Value) -> Result<Sized, DomainProblem> {
@@ -123,7 +128,7 @@ impl Reader {
             self.at.push(0);
             return Err(DomainProblem::InvalidField(path.chars().take(80).collect()));
         }
-        let spelling = operator.as_str().map(str::to_owned).unwrap_or_else(|| operator.to_string());
+        let spelling = operator.as_str().map_or_else(|| operator.to_string(), str::to_owned);
         let Some(operator) = Operator::parse(&spelling) else {
             self.at.push(1);
             return Err(DomainProblem::UnknownOperator(spelling.chars().take(80).collect()));

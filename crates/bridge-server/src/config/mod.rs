@@ -166,6 +166,10 @@ pub struct Ingest {
     pub transaction_age_max_ms: u64,
     /// The most missing event ids that are remembered per system; beyond, reading on waits until they are settled.
     pub gaps_max: usize,
+    /// How long a pushed event waits for the reader to get to those before it, in milliseconds, so that no event
+    /// overtakes an earlier one of its record. Should be more than `pull_interval_max_ms`, and less than the ERP's
+    /// patience with a push.
+    pub push_order_wait_ms: u64,
     /// How long a node leads a system's reader without renewing, in milliseconds.
     pub lease_ms: u64,
     /// Models that are never tracked, besides our own mirrors; a trailing `*` stands for any rest.
@@ -184,6 +188,7 @@ impl Default for Ingest {
             pull_backoff_max_ms: 60_000,
             transaction_age_max_ms: 3_600_000,
             gaps_max: 10_000,
+            push_order_wait_ms: 6_000,
             lease_ms: 30_000,
             untracked_models: ["update.webhook", "user.sync.state", "webhook.*", "bridgecore.*", "bus.*"]
                 .map(str::to_owned)
@@ -346,7 +351,9 @@ impl Config {
             anyhow::ensure!(path.is_file(), "there is no config file at {}", path.display());
             figment = figment.merge(Toml::file(path));
         }
-        let config: Self = figment.merge(Env::prefixed("BRIDGECORE_").split("__")).extract()?;
+        // Only names with a section are settings; others may share the prefix for purposes of their own.
+        let variables = Env::prefixed("BRIDGECORE_").filter(|name| name.as_str().contains("__")).split("__");
+        let config: Self = figment.merge(variables).extract()?;
         config.check()?;
         Ok(config)
     }

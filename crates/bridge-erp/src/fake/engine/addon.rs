@@ -6,6 +6,7 @@ use crate::fake::Addon;
 use bridge_model::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A model whose changes are tracked.
 pub(in crate::fake) struct Tracked {
@@ -100,6 +101,7 @@ pub(in crate::fake) fn info(work: &Work<'_>) -> Value {
         "event_id_min": lowest,
         "event_id_last": events.map_or(0, |model| work.state.tables[model].last_id),
         "oldest_transaction_ms": open_ms,
+        "transaction_age_max_s": Duration::from_millis(open_ms).as_secs_f64(),
         "tracked_models": TRACKED.iter().map(|one| one.model).collect::<Vec<_>>(),
     })
 }

@@ -233,7 +233,7 @@ pub(in crate::fake) fn act(
     let step: fn(&mut Work<'_>, usize, i64) -> Result<(), Refusal> = match (name.as_str(), method) {
         ("sale.order", "action_confirm") => confirm_sale,
         ("purchase.order", "button_confirm" | "action_confirm") => confirm_purchase,
-        ("sale.order", "action_cancel") | ("purchase.order", "button_cancel") | ("stock.picking", "action_cancel") => {
+        ("sale.order" | "stock.picking", "action_cancel") | ("purchase.order", "button_cancel") => {
             |work, model, id| put_state(work, model, id, "cancel", &[])
         }
         ("sale.order", "action_draft") | ("purchase.order", "button_draft") => {

@@ -59,7 +59,8 @@ fn one(schema: &Schema, model: usize, place: usize, attributes: Option<&[&str]>)
 pub(in crate::fake) fn type_name(kind: &Kind) -> &'static str {
     match kind {
         Kind::Id | Kind::Int => "integer",
-        Kind::DisplayName | Kind::Char => "char",
+        // `Schema::kind` has followed related fields to what they show, so they are never seen here.
+        Kind::DisplayName | Kind::Char | Kind::Related { .. } => "char",
         Kind::Text => "text",
         Kind::Html => "html",
         Kind::Float => "float",
@@ -72,7 +73,5 @@ pub(in crate::fake) fn type_name(kind: &Kind) -> &'static str {
         Kind::One(_) => "many2one",
         Kind::Many(_) => "many2many",
         Kind::Inverse(..) => "one2many",
-        // `Schema::kind` has followed these to what they show.
-        Kind::Related { .. } => "char",
     }
 }

@@ -87,13 +87,19 @@ impl View<'_> {
 
     /// The groups that rights are given to; `None` is everybody.
     fn granting(self, model: usize, access: Access) -> impl Iterator<Item = Option<i64>> {
-        let rows = self.schema.find("ir.model.access").map(|rights| self.all(rights));
+        let rights = self.schema.find("ir.model.access");
+        // Asked on every call, so the places of the fields are looked up once and not for each row.
+        let places = rights.and_then(|rights| {
+            let def = &self.schema.models[rights];
+            Some((def.find("model_id")?, def.find("active")?, def.find(access.field())?, def.find("group_id")?))
+        });
         let id = model_id(model);
-        rows.into_iter()
-            .flatten()
-            .filter(move |one| one.cell("model_id").as_one() == Some(id))
-            .filter(move |one| one.cell("active").as_bool() && one.cell(access.field()).as_bool())
-            .map(|one| one.cell("group_id").as_one())
+        let rows = rights.zip(places).map(|(rights, places)| (self.all(rights), places));
+        rows.into_iter().flat_map(move |(rows, (model, active, granted, group))| {
+            rows.filter(move |one| one.row[model].as_one() == Some(id))
+                .filter(move |one| one.row[active].as_bool() && one.row[granted].as_bool())
+                .map(move |one| one.row[group].as_one())
+        })
     }
 }
 

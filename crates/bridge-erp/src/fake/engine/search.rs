@@ -262,10 +262,8 @@ impl<'a> Key<'a> {
             (Self::Number(left), Self::Number(right)) => left.total_cmp(right),
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
             (Self::Unset, Self::Unset) => Ordering::Equal,
-            (Self::Unset, _) => Ordering::Greater,
-            (_, Self::Unset) => Ordering::Less,
-            (Self::Number(_), Self::Text(_)) => Ordering::Less,
-            (Self::Text(_), Self::Number(_)) => Ordering::Greater,
+            (Self::Unset, _) | (Self::Text(_), Self::Number(_)) => Ordering::Greater,
+            (_, Self::Unset) | (Self::Number(_), Self::Text(_)) => Ordering::Less,
         }
     }
 }

@@ -161,15 +161,12 @@ impl<'s> Work<'s> {
         for (place, cell) in cells.into_iter().chain(stamp) {
             row[place] = cell;
         }
-        match self.tx.changes.get_mut(&(model, id)) {
-            Some(Change::Put { row: own, fields, .. }) => {
-                *own = Arc::new(row);
-                fields.extend(places);
-            }
-            _ => {
-                let change = Change::Put { row: Arc::new(row), fields: places.into_iter().collect(), is_new: false };
-                self.tx.changes.insert((model, id), change);
-            }
+        if let Some(Change::Put { row: own, fields, .. }) = self.tx.changes.get_mut(&(model, id)) {
+            *own = Arc::new(row);
+            fields.extend(places);
+        } else {
+            let change = Change::Put { row: Arc::new(row), fields: places.into_iter().collect(), is_new: false };
+            self.tx.changes.insert((model, id), change);
         }
         Ok(())
     }
@@ -185,15 +182,7 @@ impl<'s> Work<'s> {
     }
 
     fn delete(&mut self, model: usize, id: i64) {
-        match self.tx.changes.get(&(model, id)) {
-            // Nobody else has ever seen it.
-            Some(Change::Put { is_new: true, .. }) if !self.state.tables[model].rows.contains_key(&id) => {
-                self.tx.changes.insert((model, id), Change::Deleted);
-            }
-            _ => {
-                self.tx.changes.insert((model, id), Change::Deleted);
-            }
-        }
+        self.tx.changes.insert((model, id), Change::Deleted);
     }
 
     /// Deals with the records that point to one that goes: refuse, delete them too, or clear their field.

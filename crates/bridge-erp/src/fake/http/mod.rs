@@ -25,7 +25,7 @@ use std::time::Duration;
 /// The largest request that is read, in bytes.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The longest that a call hangs if the caller does not go away.
-const HANG_MAX: Duration = Duration::from_secs(600);
+const HANG_MAX: Duration = Duration::from_mins(10);
 
 /// The routes of the demo ERP.
 pub(super) fn router(shared: Arc<Shared>) -> Router {

@@ -121,10 +121,10 @@ async fn what_a_user_may_read_follows_from_the_rows_of_rights() {
 async fn devices_keep_their_state() {
     let stage = stage().await;
     let device = "iphone-1";
-    let state = stage.call("user.sync.state", "get_or_create_state", json!([6, device, "sales_app"]), json!({})).await;
-    assert_eq!((&state["last_event_id"], &state["sync_count"], &state["user_id"]), (&json!(0), &json!(0), &json!(6)));
+    let fresh = stage.call("user.sync.state", "get_or_create_state", json!([6, device, "sales_app"]), json!({})).await;
+    assert_eq!((&fresh["last_event_id"], &fresh["sync_count"], &fresh["user_id"]), (&json!(0), &json!(0), &json!(6)));
     let again = stage.call("user.sync.state", "get_or_create_state", json!([6, device, "sales_app"]), json!({})).await;
-    assert_eq!(again["id"], state["id"]);
+    assert_eq!(again["id"], fresh["id"]);
     let moved =
         stage.call("user.sync.state", "update_sync_state", json!([6, device, 40]), json!({"events_synced": 3})).await;
     assert_eq!((&moved["last_event_id"], &moved["total_events_synced"]), (&json!(40), &json!(3)));
@@ -156,4 +156,53 @@ async fn sessions_open_and_end() {
     let expired = call(&cookie).await;
     assert_eq!(expired["error"]["code"], 100);
     assert_eq!(expired["error"]["data"]["name"], "odoo.http.SessionExpiredException");
+}
+
+#[tokio::test]
+async fn domains_reach_over_relations_and_hierarchies() {
+    let stage = stage().await;
+    for (model, domain, expected) in [
+        ("stock.location", json!([["id", "child_of", 3]]), json!([3, 4, 5])),
+        ("stock.location", json!([["location_id", "child_of", [2]], ["name", "!=", "Shelf A"]]), json!([3, 5])),
+        ("res.partner", json!([["child_ids", "any", [["name", "ilike", "fatima"]]]]), json!([7])),
+        ("res.partner", json!(["&", ["country_id.code", "=", "SE"], ["customer_rank", ">", 0]]), json!([16])),
+        ("res.partner", json!([["parent_id", "ilike", "النخيل"]]), json!([22])),
+        ("product.product", json!([["product_tmpl_id.default_code", "=like", "DESK%"]]), json!([1])),
+        ("product.product", json!([["name", "ilike", "bureau"], ["list_price", ">=", 1890]]), json!([1])),
+        ("sale.order", json!([["order_line.product_id", "=", 999]]), json!([])),
+    ] {
+        let found = stage.call(model, "search", json!([domain]), json!({"order": "id"})).await;
+        assert_eq!(found, expected, "{model} {domain}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_and_databases_are_checked() {
+    let stage = stage().await;
+    for (args, name) in [
+        (json!(["demo", 2, "wrong", "res.partner", "search_count", [[]]]), "odoo.exceptions.AccessDenied"),
+        (json!(["demo", 3, "", "res.partner", "search_count", [[]]]), "odoo.exceptions.AccessDenied"),
+        (json!(["demo", 9999, "admin", "res.partner", "search_count", [[]]]), "odoo.exceptions.MissingError"),
+        (json!(["other", 2, "admin", "res.partner", "search_count", [[]]]), "psycopg2.OperationalError"),
+        (json!(["demo", 2, "admin", "no.such", "search_count", [[]]]), "odoo.exceptions.UserError"),
+        (json!(["demo", 2, "admin", "res.partner", "nope", [[]]]), "builtins.AttributeError"),
+    ] {
+        let params = json!({"service": "object", "method": "execute_kw", "args": args});
+        let answer = stage.post("/jsonrpc", json!({"id": 1, "params": params})).await;
+        assert_eq!(answer["error"]["data"]["name"], name, "{args}");
+    }
+    let params = json!({"service": "common", "method": "authenticate", "args": ["demo", "stock", "stock", {}]});
+    assert_eq!(stage.post("/jsonrpc", json!({"id": 1, "params": params})).await["result"], 7);
+}
+
+#[tokio::test]
+async fn the_oldest_events_go_when_there_are_too_many() {
+    let erp = DemoErp::start(Options { events_max: 50, ..Options::default() }).await.unwrap();
+    for number in 0..80 {
+        let mut transaction = erp.db().begin(2);
+        transaction.write("res.partner", &[8], json!({"ref": number.to_string()})).unwrap();
+        transaction.commit();
+    }
+    assert_eq!((erp.db().ids("update.webhook")[0], erp.db().count("update.webhook")), (31, 50));
+    assert_eq!((erp.db().events_count(), erp.db().last_event_id()), (50, 80));
 }

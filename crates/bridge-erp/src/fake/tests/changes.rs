@@ -71,9 +71,9 @@ async fn many_transactions_in_a_shuffled_order_lose_nothing_and_a_plain_cursor_d
     let (mut cursor, mut plain) = (0, BTreeSet::new());
     for (turn, transaction) in open {
         if turn % 10 == 3 {
-            transaction.rollback()
+            transaction.rollback();
         } else {
-            transaction.commit()
+            transaction.commit();
         }
         let pulled = stage.call("update.webhook", "pull_events", json!([cursor]), json!({})).await;
         cursor = pulled["last_event_id"].as_i64().unwrap();
@@ -189,4 +189,23 @@ async fn life_goes_on_by_the_seed() {
     assert_eq!(story, lived(&other));
     assert_eq!(one.erp.db().events_committed(), other.erp.db().events_committed());
     assert!(story.iter().collect::<BTreeSet<_>>().len() >= 5 && !story.contains(&"nothing"), "{story:?}");
+}
+
+#[tokio::test]
+async fn life_goes_on_by_itself_until_the_server_stops() {
+    let life_interval = Some(Duration::from_millis(5));
+    let erp = DemoErp::start(Options { life_interval, ..Options::default() }).await.unwrap();
+    let db = erp.db();
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while db.events_count() < 5 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    // The task has ended when `stop` returns, so nothing can come after it.
+    erp.stop().await;
+    let events = db.events_count();
+    assert!(tokio::time::timeout(Duration::from_millis(50), std::future::pending::<()>()).await.is_err());
+    assert_eq!(db.events_count(), events);
 }

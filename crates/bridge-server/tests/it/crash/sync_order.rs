@@ -170,5 +170,8 @@ fn a_trace_is_read_with_its_interrupted_calls() {
     let calls = calls(file.path());
     assert_eq!(calls.len(), 4);
     assert_eq!(syncs_between(&calls, 1.00001, 1.4, "db-wal").len(), 1);
-    assert!(syncs_between(&calls, 1.00001, 1.25, "db-wal").is_empty(), "a sync that comes back too late must not count");
+    assert!(
+        syncs_between(&calls, 1.00001, 1.25, "db-wal").is_empty(),
+        "a sync that comes back too late must not count"
+    );
 }

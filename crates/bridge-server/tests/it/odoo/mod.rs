@@ -1,0 +1,4 @@
+//! The product on a real Odoo 19 with the add-on installed.
+
+mod main_job;
+mod server;
