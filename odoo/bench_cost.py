@@ -4,8 +4,10 @@
 Takes two databases of one Odoo that differ only in the add-on (it may be installed with its
 defaults, so res.partner is tracked) and, optionally, runs several clients at once, each a process
 of its own. A write is what a request does: open a cursor, write one field of one partner, commit.
-Rounds of the two databases alternate, so that a slow moment of the machine hits both; the result
-is the median over the rounds.
+Rounds of the two databases alternate, so that a slow moment of the machine hits both. The columns
+are medians over the rounds; the change is the median of the changes within each pair of rounds,
+with its quartiles. The processor time is that of the Odoo process alone; unlike the rates it hardly
+depends on what else the machine is doing.
 
     python bench_cost.py --without DB --with DB [--rounds 15] [--writes 200] [--clients 1] -- ODOO OPTIONS
 
@@ -37,22 +39,24 @@ def main():
 
 
 def measure(options, field):
-    """``{label: {'rate', 'p50_ms', 'p99_ms'}}`` with one value for each round."""
+    """``{label: {'rate', 'p50_ms', 'p99_ms', 'cpu_ms'}}`` with one value for each round."""
     labels = {'without': options.without, 'with': options.tracked}
     clients = {label: [Client(options.odoo, dbname, number) for number in range(options.clients)]
                for label, dbname in labels.items()}
-    found = {label: {'rate': [], 'p50_ms': [], 'p99_ms': []} for label in labels}
+    found = {label: {'rate': [], 'p50_ms': [], 'p99_ms': [], 'cpu_ms': []} for label in labels}
     for round_ in range(options.rounds + 1):
         order = list(labels) if round_ % 2 else list(reversed(labels))
         for label in order:
             begun = time.perf_counter()
             for client in clients[label]:
                 client.start(field, options.writes)
-            latencies = sorted(value for client in clients[label] for value in client.result())
+            answers = [client.result() for client in clients[label]]
+            latencies = sorted(value for answer in answers for value in answer[0])
             elapsed_s = time.perf_counter() - begun
             if round_ == 0:
                 continue    # warms the caches of processes and database
             found[label]['rate'].append(len(latencies) / elapsed_s)
+            found[label]['cpu_ms'].append(1000 * sum(cpu_s for _, cpu_s in answers) / len(latencies))
             found[label]['p50_ms'].append(1000 * latencies[len(latencies) // 2])
             found[label]['p99_ms'].append(1000 * latencies[int(len(latencies) * 0.99)])
     for group in clients.values():
@@ -100,6 +104,7 @@ def serve(pipe, odoo_options, dbname, number):
     while (order := pipe.recv()) is not None:
         field, writes = order
         latencies = []
+        cpu_begun = time.process_time()
         for _ in range(writes):
             counter += 1
             begun = time.perf_counter()
@@ -107,21 +112,23 @@ def serve(pipe, odoo_options, dbname, number):
                 env = api.Environment(cr, user_id, {})
                 env['res.partner'].browse(partner_ids[counter % PARTNERS]).write({field: 'v%s' % counter})
             latencies.append(time.perf_counter() - begun)
-        pipe.send(latencies)
+        pipe.send((latencies, time.process_time() - cpu_begun))
 
 
 def table(options, results):
     """The result as Markdown."""
     lines = [
-        '| field written | clients | without: writes/s | with: writes/s | change | p50 ms | p99 ms |',
-        '|---|---|---|---|---|---|---|',
+        '| field written | clients | without: writes/s | with: writes/s | change | p50 ms | p99 ms | CPU ms/write |',
+        '|---|---|---|---|---|---|---|---|',
     ]
     for field, found in results.items():
-        rate, p50, p99 = ({label: statistics.median(found[label][name]) for label in found}
-                          for name in ('rate', 'p50_ms', 'p99_ms'))
-        lines.append('| `%s` | %s | %.0f | %.0f | %+.1f %% | %.2f → %.2f | %.2f → %.2f |' % (
-            field, options.clients, rate['without'], rate['with'], 100 * (rate['with'] / rate['without'] - 1),
-            p50['without'], p50['with'], p99['without'], p99['with']))
+        rate, p50, p99, cpu = ({label: statistics.median(found[label][name]) for label in found}
+                          for name in ('rate', 'p50_ms', 'p99_ms', 'cpu_ms'))
+        changes = [100 * (with_ / without - 1) for without, with_ in zip(found['without']['rate'], found['with']['rate'])]
+        low, middle, high = statistics.quantiles(changes, n=4)
+        lines.append('| `%s` | %s | %.0f | %.0f | %+.1f %% (%+.1f to %+.1f) | %.2f → %.2f | %.2f → %.2f | %.2f → %.2f |' % (
+            field, options.clients, rate['without'], rate['with'], middle, low, high,
+            p50['without'], p50['with'], p99['without'], p99['with'], cpu['without'], cpu['with']))
     return '\n'.join(lines)
 
 

@@ -103,8 +103,11 @@ pub struct FeedInfo {
     /// Names this life of the event numbering: another value means that a database was restored or the add-on
     /// installed anew, and the ids may start over.
     pub identity: String,
-    /// The highest id that can be seen now; 0 if the table is empty.
+    /// The highest id that was ever given, or where that is not known, the highest that can be seen now.
     pub newest_id: i64,
+    /// The highest id that was deleted to save space; 0 if none was, or where that is not known. A reader that had not
+    /// come so far has missed events.
+    pub cleaned_to: i64,
     /// How long the oldest transaction now open in the ERP's database has been open, in milliseconds, where the
     /// add-on tells. An id that is missing for longer than this belongs to a transaction that was rolled back.
     pub oldest_transaction_ms: Option<u64>,

@@ -73,7 +73,11 @@ impl RunningApp {
     pub async fn stop(self) {
         self.stop.cancel();
         let patience = ms(self.context.config.server.shutdown_ms);
-        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+        let ended = async {
+            self.context.hub.end_sessions().await;
+            self.tasks.wait().await;
+        };
+        if tokio::time::timeout(patience, ended).await.is_err() {
             tracing::warn!("requests were still open when the time to stop was over");
         }
         self.context.store.close().await;

@@ -9,6 +9,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The wake-ups of this process.
 #[derive(Debug, Default)]
@@ -16,6 +19,8 @@ pub struct Hub {
     heads: Mutex<HashMap<TenantId, watch::Sender<Position>>>,
     readers: Mutex<HashMap<SystemKey, Arc<Notify>>>,
     systems_changed: Notify,
+    sessions: TaskTracker,
+    sessions_end: CancellationToken,
 }
 
 impl Hub {
@@ -61,6 +66,24 @@ impl Hub {
     /// Waits until systems were added, changed or removed.
     pub async fn wait_systems_changed(&self) {
         self.systems_changed.notified().await;
+    }
+
+    /// Counts an open connection for as long as the answer is kept. The server does not wait for connections that
+    /// have left HTTP behind, so that they are counted here.
+    pub fn session(&self) -> TaskTrackerToken {
+        self.sessions.token()
+    }
+
+    /// Waits until open connections have to end because the service stops.
+    pub async fn sessions_have_to_end(&self) {
+        self.sessions_end.cancelled().await;
+    }
+
+    /// Makes every open connection end, and waits until all have.
+    pub async fn end_sessions(&self) {
+        self.sessions_end.cancel();
+        self.sessions.close();
+        self.sessions.wait().await;
     }
 
     /// The tenants that somebody waits on now.

@@ -70,7 +70,7 @@ impl Store {
 pub(crate) fn models_text(mut models: Vec<ModelName>) -> String {
     models.sort();
     models.dedup();
-    serde_json::Value::from_iter(models.iter().map(ModelName::as_str)).to_string()
+    models.iter().map(ModelName::as_str).collect::<serde_json::Value>().to_string()
 }
 
 /// Reads what [`models_text`] wrote.

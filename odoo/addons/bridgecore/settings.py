@@ -36,7 +36,23 @@ class Settings(NamedTuple):
 def load(cr):
     """The settings as this transaction sees them."""
     cr.execute('SELECT key, value FROM ir_config_parameter WHERE key IN %s', (PARAMETERS,))
-    return from_rows(cr.fetchall())
+    settings = from_rows(cr.fetchall())
+    return settings._replace(epoch=life_of(cr, settings.epoch))
+
+
+def life_of(cr, epoch):
+    """The name of this life of the event ids.
+
+    The installation's own epoch is part of every backup, so that a restored database would bear the name of
+    the life it was copied from, while its ids start over from the backup. PostgreSQL numbers a database and a
+    table anew when they are made, also by a restore; both numbers are therefore part of the name.
+    """
+    cr.execute("""
+        SELECT (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
+               to_regclass('update_webhook')::oid::bigint
+    """)
+    database_oid, table_oid = cr.fetchone()
+    return f'{epoch}/{database_oid}/{table_oid}'
 
 
 def from_rows(rows):

@@ -142,16 +142,14 @@ fn ours(answer: &Value) -> Result<FeedInfo, ErpError> {
     let Some(epoch) = answer["epoch"].as_str().filter(|epoch| !epoch.is_empty()) else {
         return Err(ErpError::new(ErpErrorKind::Protocol, "bridgecore_info answered without an epoch"));
     };
-    // The add-on's epoch survives in a restored copy. Its database then is another one to PostgreSQL, and to Odoo
-    // unless the person who restored it said that it was moved.
-    let oid = answer["database_oid"].as_i64().map(|oid| oid.to_string());
-    let uuid = answer["database_uuid"].as_str().map(str::to_owned);
-    let identity: Vec<String> = [Some(epoch.to_owned()), uuid, oid].into_iter().flatten().collect();
-    let newest_id = [&answer["event_id_max"], &answer["max_id"]].into_iter().find_map(Value::as_i64);
+    let newest_id =
+        [&answer["event_id_last"], &answer["event_id_max"], &answer["max_id"]].into_iter().find_map(Value::as_i64);
     Ok(FeedInfo {
         kind: FeedKind::Bridgecore { version: answer["version"].as_str().unwrap_or_default().to_owned() },
-        identity: identity.join("/"),
+        // The add-on sees to it that a restored copy bears another name, and names it in its pushes as well.
+        identity: epoch.to_owned(),
         newest_id: newest_id.unwrap_or(0),
+        cleaned_to: answer["event_id_cleaned_to"].as_i64().unwrap_or(0),
         oldest_transaction_ms: oldest_transaction_ms(answer),
     })
 }
@@ -196,6 +194,7 @@ async fn theirs(caller: &Caller) -> Result<FeedInfo, ErpError> {
         kind: FeedKind::AutoWebhook,
         identity: format!("{uuid}/{entry}"),
         newest_id: newest.first().and_then(|row| row["id"].as_i64()).unwrap_or(0),
+        cleaned_to: 0,
         oldest_transaction_ms: None,
     })
 }

@@ -67,6 +67,7 @@ pub(super) fn check_erp_user(id: i64) -> Result<(), Problem> {
 
 /// Reads a field of a partial update, where a `null` that was given differs from a field that was not: the first is
 /// `Some(None)`, the second stays `None` by `#[serde(default)]`.
+#[expect(clippy::option_option, reason = "left out, null and a value are the three cases of a partial update")]
 pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(field).map(Some)
 }

@@ -50,9 +50,10 @@ async fn connect(State(cx): State<Context>, places: Arc<Semaphore>, request: Req
         // Frames go to the socket at once, and never more than a few wait in memory.
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX);
+    let counted = cx.hub.session();
     Ok(upgrade.on_upgrade(move |socket| async move {
         session::run(cx, socket, caller).await;
-        drop(place);
+        drop((place, counted));
     }))
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The length of a window.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// The most names that are counted in one window. The password checks of one machine do not reach it; further names
 /// are answered `Busy` until a window ends.

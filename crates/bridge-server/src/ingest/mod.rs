@@ -6,6 +6,7 @@
 
 mod gaps;
 mod leader;
+mod life;
 pub mod pipeline;
 mod pull;
 pub mod push;

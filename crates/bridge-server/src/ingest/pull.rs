@@ -6,7 +6,7 @@
 
 use super::pipeline;
 use super::status::ReaderState;
-use super::gaps;
+use super::{gaps, life};
 use crate::config::ms;
 use crate::context::Context;
 use crate::problem::Problem;
@@ -14,22 +14,18 @@ use bridge_erp::{Adapter, FeedEvent, FeedInfo};
 use bridge_model::{ModelName, NewChange, Origin, SourceId, Timestamp};
 use bridge_store::{Append, Lease, NewDeadLetter, SourceProgress, SourceState, System};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often the state of the table as a whole is asked for while there are no gaps to settle.
-const INFO_INTERVAL: Duration = Duration::from_secs(30);
+const INFO_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Added to the age of the ERP's oldest transaction, for the time that the answer itself took to arrive.
 const AGE_MARGIN: Duration = Duration::from_secs(2);
 
 /// Reads until `stop`, or until the lease is lost. Answers the lease as last renewed.
-pub(super) async fn read_while_leading(
-    cx: &Context,
-    system: &System,
-    lease: Lease,
-    stop: &CancellationToken,
-) -> Lease {
+pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lease, stop: &CancellationToken) -> Lease {
     let wake_up = cx.hub.reader(system.key);
     let mut reader = Reader { cx, system, lease, info: None, failures: 0 };
     let mut pause = ms(cx.config.ingest.pull_interval_min_ms);
@@ -139,17 +135,21 @@ impl Reader<'_> {
             return Ok(Looked::NoFeed);
         }
         let Some((asked_at, info)) = self.info.clone() else { return Ok(Looked::NoFeed) };
-        if source.identity.as_deref() != Some(info.identity.as_str()) {
-            self.open_epoch(&source, &info).await?;
+        if let Some(identity) = new_life(&source, &info) {
+            self.open_epoch(&source, &identity).await?;
             source = self.source().await?;
         }
-        let above = self.read_above(&adapter, &mut source).await?;
-        let below = self.read_gaps(&adapter, &source, finished_before(self.cx, asked_at, &info)).await?;
+        let (source, any) = self.read(&adapter, source, finished_before(self.cx, asked_at, &info)).await?;
+        let newest_id = info.newest_id.max(source.read_to);
+        if let Some((_, kept)) = &mut self.info {
+            // What was read since it was asked for must not make the table look as if it had gone back.
+            kept.newest_id = newest_id;
+        }
         self.cx.readers.update(self.system.key, |status| {
             status.feed = Some(info.kind);
-            status.newest_id = info.newest_id.max(source.read_to);
+            status.newest_id = newest_id;
         });
-        Ok(if above || below { Looked::Changes } else { Looked::Nothing })
+        Ok(if any { Looked::Changes } else { Looked::Nothing })
     }
 
     async fn source(&self) -> Result<SourceState, Problem> {
@@ -158,7 +158,7 @@ impl Reader<'_> {
 
     /// Asks for the table's state where it may matter: at the beginning, from time to time, and whenever there are
     /// gaps to settle. False: there is no table.
-    async fn refresh_info(&mut self, adapter: &std::sync::Arc<dyn Adapter>, source: &SourceState) -> Result<bool, Problem> {
+    async fn refresh_info(&mut self, adapter: &Arc<dyn Adapter>, source: &SourceState) -> Result<bool, Problem> {
         let now = self.cx.clock.now();
         let fresh = self.info.as_ref().is_some_and(|(asked_at, _)| now.since(*asked_at) < INFO_INTERVAL);
         if fresh && source.gaps.is_empty() {
@@ -170,17 +170,17 @@ impl Reader<'_> {
 
     /// The table has another identity than the one that was read so far: its ids may start over. Opens the next
     /// epoch, and unless it is the very first, says of every model that anything may have changed.
-    async fn open_epoch(&self, source: &SourceState, info: &FeedInfo) -> Result<(), Problem> {
+    async fn open_epoch(&self, source: &SourceState, identity: &str) -> Result<(), Problem> {
         let (tenant, key) = (self.system.tenant, self.system.key);
         if source.identity.is_some() {
             tracing::warn!(system.id = %self.system.system_id, "the event table began anew: a restore or a reinstallation");
             // The resets come before the epoch is opened: if we are cut off in between, the step is repeated, and
             // the same resets are recognised by their key.
-            let changes = pipeline::resets(key, source.epoch, self.known_models(), &info.identity, self.cx.clock.now());
+            let changes = pipeline::resets(key, source.epoch, self.known_models(), identity, self.cx.clock.now());
             let batch = Append { changes, fence: Some(self.lease.fence()), ..Append::default() };
             pipeline::append(self.cx, tenant, batch).await?;
         }
-        self.cx.store.open_epoch(tenant, key, &info.identity, Some(self.lease.fence())).await?;
+        self.cx.store.open_epoch(tenant, key, identity, Some(self.lease.fence())).await?;
         Ok(())
     }
 
@@ -190,52 +190,58 @@ impl Reader<'_> {
         names.filter_map(|name| ModelName::parse(name.as_str()).ok()).collect()
     }
 
-    /// Reads the rows above what was read, batch by batch, until there are no more. True if there were any.
-    async fn read_above(&self, adapter: &std::sync::Arc<dyn Adapter>, source: &mut SourceState) -> Result<bool, Problem> {
-        let rows_max = self.cx.config.ingest.pull_rows_max;
+    /// Reads the rows above what was read and those that have appeared in the gaps, batch by batch, until there are no
+    /// more. True if there were any.
+    async fn read(
+        &mut self,
+        adapter: &Arc<dyn Adapter>,
+        mut source: SourceState,
+        finished_before: Timestamp,
+    ) -> Result<(SourceState, bool), Problem> {
+        let settings = self.cx.config.ingest.clone();
         let mut any = false;
         loop {
-            let rows = adapter.feed_after(source.read_to, rows_max).await?;
-            let full = rows.len() >= rows_max as usize;
-            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-            let room = self.cx.config.ingest.gaps_max.saturating_sub(source.gaps.len());
+            let above = adapter.feed_after(source.read_to, settings.pull_rows_max).await?;
+            let full = above.len() >= settings.pull_rows_max as usize;
+            // Asked for after the rows above, and put before them: whatever a row above came after in its record was
+            // committed before that row was written, so that it is found by now. The other way round a record's
+            // second write could get into the log before its first.
+            let below = self.read_gaps(adapter, &source).await?;
+            let found: BTreeSet<i64> = below.iter().map(|row| row.id).collect();
+            let mut closed = gaps::settled(&source.gaps, &found, finished_before);
+            closed.extend(&found);
+            let room = settings.gaps_max.saturating_sub(source.gaps.len() - closed.len());
+            let ids: Vec<i64> = above.iter().map(|row| row.id).collect();
             let step = gaps::advance(source.read_to, &ids, room);
             if step.held_back {
-                tracing::warn!(system.id = %self.system.system_id, open_gaps = source.gaps.len(), "too many missing event ids: reading waits");
+                tracing::warn!(
+                    system.id = %self.system.system_id,
+                    open_gaps = source.gaps.len(),
+                    "too many missing event ids: reading waits"
+                );
             }
-            if step.read_to == source.read_to {
-                return Ok(any);
+            let got_on = step.read_to > source.read_to;
+            any |= got_on || !found.is_empty();
+            if got_on || !closed.is_empty() {
+                let rows = below.into_iter().chain(above.into_iter().filter(|row| row.id <= step.read_to)).collect();
+                self.save(&source, rows, step.read_to, step.opened, closed).await?;
+                source = self.source().await?;
             }
-            let taken: Vec<FeedEvent> = rows.into_iter().filter(|row| row.id <= step.read_to).collect();
-            self.save(source, taken, step.read_to, step.opened, Vec::new()).await?;
-            any = true;
-            *source = self.source().await?;
-            if step.held_back || !full {
-                return Ok(any);
+            // A long backlog can take longer than the lease holds.
+            if !got_on || step.held_back || !full || !self.keep_lease().await {
+                return Ok((source, any));
             }
         }
     }
 
-    /// Asks for the missing ids again. True if any appeared.
-    async fn read_gaps(
-        &self,
-        adapter: &std::sync::Arc<dyn Adapter>,
-        source: &SourceState,
-        finished_before: Timestamp,
-    ) -> Result<bool, Problem> {
-        let mut any = false;
-        for asked in source.gaps.chunks(self.cx.config.ingest.pull_rows_max as usize) {
+    /// Those of the missing ids that have appeared, in their order.
+    async fn read_gaps(&self, adapter: &Arc<dyn Adapter>, source: &SourceState) -> Result<Vec<FeedEvent>, Problem> {
+        let mut found = Vec::new();
+        for asked in source.gaps.chunks(self.cx.config.ingest.pull_rows_max.max(1) as usize) {
             let ids: Vec<i64> = asked.iter().map(|gap| gap.id).collect();
-            let rows = adapter.feed_by_ids(&ids).await?;
-            let found: BTreeSet<i64> = rows.iter().map(|row| row.id).collect();
-            let mut closed = gaps::settled(asked, &found, finished_before);
-            closed.extend(&found);
-            if !closed.is_empty() {
-                any |= !found.is_empty();
-                self.save(source, rows, source.read_to, Vec::new(), closed).await?;
-            }
+            found.extend(adapter.feed_by_ids(&ids).await?);
         }
-        Ok(any)
+        Ok(found)
     }
 
     /// Appends rows and saves how far the reading has come, in one transaction.
@@ -276,6 +282,19 @@ impl Reader<'_> {
         let bytes_max = self.cx.config.ingest.payload_bytes_max;
         pipeline::change_of(self.system.key, source.epoch, Origin::Pull, event, bytes_max)
     }
+}
+
+/// The name of the life that the table is in, if it is another than the one that was read so far. `info` must have
+/// been asked for after `source` was read, or must not be newer than what was read since.
+fn new_life(source: &SourceState, info: &FeedInfo) -> Option<String> {
+    let Some(known) = &source.identity else { return Some(info.identity.clone()) };
+    if !life::is_same(known, &info.identity) {
+        return Some(info.identity.clone());
+    }
+    // A database can be put back to an earlier state in its place, with all its names. Rows are cleaned away from the
+    // lowest id on, so that the highest one only goes back when the whole table does; an empty table says nothing.
+    let went_back = info.newest_id > 0 && info.newest_id < source.read_to;
+    went_back.then(|| life::next(known, &info.identity))
 }
 
 /// Before which moment (by our clock) a transaction must have begun to have ended by the time the answer was given.

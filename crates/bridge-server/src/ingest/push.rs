@@ -1,6 +1,6 @@
 //! What an ERP sends by itself: `POST /api/v1/webhooks/receive`.
 
-use super::pipeline;
+use super::{life, pipeline};
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{Event, ModelName, NewChange, Origin, Priority, RecordId, SourceId, Timestamp};
@@ -101,6 +101,7 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
     }
     let mut source = cx.store.source(system.tenant, system.key).await?;
     let mut batch = Append::default();
+    let mut early = Vec::new();
     let mut received = Received {
         success: true,
         message: "Event queued for processing",
@@ -112,7 +113,8 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
     };
     for (index, raw) in events.iter().enumerate() {
         match sort(cx, system, &mut source, raw.get()).await? {
-            Ok(Sorted::Append(change)) => batch.changes.push(*change),
+            Ok(Sorted::Append(change)) if in_turn(&mut source, &change) => batch.changes.push(*change),
+            Ok(Sorted::Append(change)) => early.push(*change),
             Ok(Sorted::Defer) => received.deferred += 1,
             Ok(Sorted::Ignore) => received.ignored += 1,
             Err(reason) => {
@@ -126,6 +128,7 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
         received.duplicates = appended.positions.iter().filter(|position| position.is_none()).count();
         received.accepted = appended.positions.len() - received.duplicates;
     }
+    append_early(cx, system, early, &mut received).await?;
     if received.deferred > 0 || received.accepted > 0 {
         // What is pushed is in the event table as well, and so may be its neighbours that are not pushed.
         cx.hub.nudge(system.key);
@@ -134,6 +137,46 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
         return Err(rejected_all(&received.rejected));
     }
     Ok(received)
+}
+
+/// Whether everything that came before an event in the ERP's table has been read, so that it can't overtake an earlier
+/// event of its record. Where there is no table, or the ids are no numbers, events are taken as they come.
+fn in_turn(source: &mut SourceState, change: &NewChange) -> bool {
+    let Some(id) = change.source_id.as_ref().and_then(SourceId::as_number) else { return true };
+    if source.identity.is_none() || id <= source.read_to {
+        return true;
+    }
+    let next = id == source.read_to + 1;
+    if next {
+        // Only for the further events of this push: the reader keeps its own count.
+        source.read_to = id;
+    }
+    next
+}
+
+/// Events that came before their turn wait for the background reader to get to them. If it can't, they are appended
+/// all the same: late is worse than out of turn, and the record can always be read.
+async fn append_early(
+    cx: &Context,
+    system: &System,
+    early: Vec<NewChange>,
+    received: &mut Received,
+) -> Result<(), Problem> {
+    let Some(highest) = early.iter().filter_map(|change| change.source_id.as_ref()?.as_number()).max() else {
+        return Ok(());
+    };
+    cx.hub.nudge(system.key);
+    if super::status::wait_until_read(cx, system, highest).await? {
+        received.accepted += early.len();
+        return Ok(());
+    }
+    tracing::warn!(system.id = %system.system_id, events = early.len(), "the event table can't be read: pushed events are taken out of turn");
+    let count = early.len();
+    let appended = pipeline::append(cx, system.tenant, Append { changes: early, ..Append::default() }).await?;
+    let duplicates = appended.positions.iter().filter(|position| position.is_none()).count();
+    received.duplicates += duplicates;
+    received.accepted += count - duplicates;
+    Ok(())
 }
 
 /// The events of a body: an array's elements, or the one object.
@@ -175,7 +218,11 @@ async fn sort(
         cx.store.open_epoch(system.tenant, system.key, identity, None).await?;
         *source = cx.store.source(system.tenant, system.key).await?;
     }
-    let other_life = metadata.epoch.is_some() && metadata.epoch != source.identity;
+    let other_life = match (&metadata.epoch, &source.identity) {
+        (Some(told), Some(known)) => !life::is_same(known, told),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
     if (source_id.is_none() && source.identity.is_some()) || (source_id.is_some() && other_life) {
         return Ok(Ok(Sorted::Defer));
     }
@@ -218,7 +265,9 @@ fn understand(cx: &Context, system: &System, pushed: PushedEvent<'_>) -> Result<
         Some(text) => Timestamp::parse_any(text).map_err(|error| format!("timestamp: {error}"))?,
     };
     let bytes_max = cx.config.ingest.payload_bytes_max;
-    let keep = |raw: Option<&RawValue>| pipeline::bounded(raw.filter(|raw| raw.get() != "null").map(ToOwned::to_owned), bytes_max);
+    let keep = |raw: Option<&RawValue>| {
+        pipeline::bounded(raw.filter(|raw| raw.get() != "null").map(ToOwned::to_owned), bytes_max)
+    };
     Ok(NewChange {
         priority,
         origin: Origin::Push,
@@ -256,7 +305,8 @@ async fn refuse_whole(
 ) -> Result<Received, Problem> {
     let letter = dead_letter(system, &format!("not JSON: {error}"), body);
     pipeline::append(cx, system.tenant, Append { dead_letters: vec![letter], ..Append::default() }).await?;
-    Err(Problem::new(ProblemKind::MalformedJson, format!("The body is not JSON: {error}")).with("kept_as_dead_letter", true))
+    Err(Problem::new(ProblemKind::MalformedJson, format!("The body is not JSON: {error}"))
+        .with("kept_as_dead_letter", true))
 }
 
 fn rejected_all(rejected: &[Rejected]) -> Problem {

@@ -1,5 +1,6 @@
 //! How each system's background reader is doing, for people who ask.
 
+use crate::config::ms;
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_erp::FeedKind;
@@ -8,6 +9,7 @@ use bridge_store::System;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// What a reader does now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -60,6 +62,26 @@ impl Readers {
 
     fn get(&self, system: SystemKey) -> Option<ReaderStatus> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&system).cloned()
+    }
+}
+
+/// How often the store is looked at for a reader's progress; it may be another node's.
+const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+
+/// Waits until a system's reader has come to the ERP's event `id`, within the config's time. False: it has not, or it
+/// is known that it can't.
+pub(super) async fn wait_until_read(cx: &Context, system: &System, id: i64) -> Result<bool, Problem> {
+    let until = cx.clock.now().plus(ms(cx.config.ingest.push_order_wait_ms));
+    loop {
+        if cx.store.source(system.tenant, system.key).await?.read_to >= id {
+            return Ok(true);
+        }
+        let state = cx.readers.get(system.key).map(|status| status.state);
+        let hopeless = matches!(state, Some(ReaderState::Failing | ReaderState::NoFeed));
+        if hopeless || cx.clock.now() >= until {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }
 

@@ -6,9 +6,10 @@ use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{ModelName, SystemKey, Timestamp};
 use moka::sync::Cache;
-use std::collections::HashMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is known of one ERP user: which models were asked for and which of them they may read.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ pub struct Rights(Cache<(SystemKey, i64), Arc<Known>>);
 
 /// The most ERP users whose rights are kept in memory.
 const KNOWN_USERS_MAX: u64 = 50_000;
+
+/// How long the ERP may take to say what a user may read: well below the time that a request may take, so that one
+/// which can do with older knowledge is still answered.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Default for Rights {
     fn default() -> Self {
@@ -69,7 +74,10 @@ pub(super) async fn of(
     to_ask.extend(known.iter().flat_map(|known| known.may_read.keys().cloned()));
     let to_ask: Vec<ModelName> = to_ask.into_iter().collect();
     let asked = match cx.erps.adapter(&primary) {
-        Ok(adapter) => adapter.readable_models(erp_user, &to_ask).await.map_err(Problem::from),
+        Ok(adapter) => match tokio::time::timeout(ASK_TIMEOUT, adapter.readable_models(erp_user, &to_ask)).await {
+            Ok(asked) => asked.map_err(Problem::from),
+            Err(_) => Err(Problem::new(ProblemKind::ErpTimeout, "The ERP did not say in time what this user may read")),
+        },
         Err(problem) => Err(problem),
     };
     match asked {
@@ -78,7 +86,10 @@ pub(super) async fn of(
             let may_read: HashMap<ModelName, bool> =
                 to_ask.iter().map(|model| (model.clone(), readable.contains(model))).collect();
             let (allowed, denied): (Vec<_>, Vec<_>) = to_ask.into_iter().partition(|model| may_read[model]);
-            cx.store.save_readable(viewer.tenant, primary.key, erp_user, &allowed, &denied).await?;
+            if let Err(error) = cx.store.save_readable(viewer.tenant, primary.key, erp_user, &allowed, &denied).await {
+                // It is kept for times when the ERP is down; this answer does not need it.
+                tracing::warn!(system.id = %primary.system_id, error = %error, "keep what a user may read");
+            }
             cx.rights.0.insert(key, Arc::new(Known { may_read: may_read.clone(), asked_at: now }));
             Ok(Seen::Of { system: primary.key, may_read: Arc::new(may_read), unknown: None })
         }

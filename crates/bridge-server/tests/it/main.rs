@@ -1,5 +1,17 @@
 //! The service's tests, through its front door.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends at the first thing that is not as it should be, and says where"
+)]
+
 mod admin;
 mod auth;
+mod crash;
+mod ingest;
+mod live;
+mod odoo;
 mod support;
+mod sync;

@@ -43,7 +43,8 @@ impl Bed {
         for migration in migrations::ALL {
             hash.update(migration.postgres);
         }
-        let template = format!("bridgecore_template_{}", hex(&hash.finalize()[..8]));
+        let digest = hash.finalize();
+        let template = format!("bridgecore_template_{:016x}", u64::from_be_bytes(digest[..8].try_into().unwrap()));
         let admin = connect(&server).await;
         // Tests in other threads and processes wait here while one of them makes the template.
         admin.execute("SELECT pg_advisory_lock(7265626)", &[]).await.unwrap();
@@ -241,8 +242,4 @@ async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -72,11 +72,10 @@ async fn a_released_lease_is_free_and_its_token_is_not_given_again(bed: Bed) {
 
 async fn many_who_ask_at_once_get_one_lease(bed: Bed) {
     let nodes = bed.nodes(2).await;
-    let store = &nodes[0];
     let mut last_token = 0;
     for round in 0..5 {
         let asked = (0..8).map(|turn| {
-            let store = nodes[turn % nodes.len()].clone();
+            let store = &nodes[turn % nodes.len()];
             async move { store.acquire_lease("pull:1", &format!("node{turn}"), Duration::from_mins(1)).await.unwrap() }
         });
         let got: Vec<_> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();

@@ -135,9 +135,7 @@ async fn one_refused_append_does_not_hurt_the_others(bed: Bed) {
         let store = store.clone();
         callers.spawn(async move { store.append(tenant, changes([number])).await.map(drop) });
     }
-    let refused = store
-        .append(tenant, Append { dead_letters: vec![letter], ..changes([1_000]) })
-        .await;
+    let refused = store.append(tenant, Append { dead_letters: vec![letter], ..changes([1_000]) }).await;
     assert!(callers.join_all().await.iter().all(Result::is_ok));
     if bed.is_postgres() {
         assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
@@ -243,8 +241,7 @@ async fn a_tenant_that_does_not_exist_is_refused(bed: Bed) {
     let store = bed.open().await;
     let tenant = bed.tenant(&store).await;
     let nobody = TenantId(999_999);
-    let (refused, kept) =
-        tokio::join!(store.append(nobody, changes([1])), store.append(tenant, changes([1])));
+    let (refused, kept) = tokio::join!(store.append(nobody, changes([1])), store.append(tenant, changes([1])));
     assert!(matches!(refused, Err(StoreError::NotFound)), "{refused:?}");
     assert_eq!(positions(&kept.unwrap()), [1]);
     assert_eq!(store.head(nobody).await.unwrap(), Position::START);
@@ -254,7 +251,7 @@ async fn an_arrival_time_never_runs_backwards(bed: Bed) {
     let store = bed.open().await;
     let tenant = bed.tenant(&store).await;
     let start = bed.clock.now();
-    bed.clock.advance(Duration::from_secs(60));
+    bed.clock.advance(Duration::from_mins(1));
     store.append(tenant, changes([1])).await.unwrap();
     store.close().await;
     // A node whose clock is behind.

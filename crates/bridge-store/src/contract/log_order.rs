@@ -42,7 +42,7 @@ async fn a_follower_misses_nothing_of_64_concurrent_writers(bed: Bed) {
         seen
     });
     writers.join_all().await;
-    let seen = tokio::time::timeout(std::time::Duration::from_secs(60), follower).await.unwrap().unwrap();
+    let seen = tokio::time::timeout(std::time::Duration::from_mins(1), follower).await.unwrap().unwrap();
     let unique: BTreeSet<_> = seen.iter().copied().collect();
     assert_eq!(unique, (0..WRITERS * APPENDS * 3).collect::<BTreeSet<_>>());
     assert_eq!(seen.len(), unique.len(), "each once");
@@ -79,7 +79,8 @@ async fn a_slow_transaction_loses_a_row_of_a_sequence_but_none_of_the_log(bed: B
         async move { store.append(tenant, changes([3])).await.unwrap().positions }
     });
     eventually("the append waits for the lock", async || {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
         quick.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0
     })
     .await;

@@ -61,11 +61,8 @@ async fn an_event_that_was_trimmed_is_still_known(bed: Bed) {
     trim_all(&bed, &store, tenant).await;
     assert_eq!(positions(&store.append(tenant, changes([9, 10, 11])).await.unwrap()), [0, 0, 5]);
     // The mark is of numbers, of this system, epoch and tenant alone.
-    let elsewhere = vec![
-        NewChange { epoch: Epoch(1), ..change(9) },
-        NewChange { system: SystemKey(2), ..change(9) },
-        named,
-    ];
+    let elsewhere =
+        vec![NewChange { epoch: Epoch(1), ..change(9) }, NewChange { system: SystemKey(2), ..change(9) }, named];
     let batch = Append { changes: elsewhere, ..Append::default() };
     assert_eq!(positions(&store.append(tenant, batch).await.unwrap()), [6, 7, 8]);
     assert_eq!(positions(&store.append(other, changes([9])).await.unwrap()), [1]);

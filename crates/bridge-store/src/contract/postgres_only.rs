@@ -15,11 +15,14 @@ async fn cut(bed: Bed) {
     store.append(tenant, changes([1])).await.unwrap();
     for number in 2..6 {
         bed.disconnect_all(&bed.client().await).await;
-        // Nothing of either can have been done on the dead connection, so that neither caller notices.
+        // Nothing can have been done on the dead connection, so that no caller notices.
         assert_eq!(store.head(tenant).await.unwrap(), Position::new(number - 1));
         bed.disconnect_all(&bed.client().await).await;
         assert_eq!(positions(&store.append(tenant, changes([number])).await.unwrap()), [number]);
+        bed.disconnect_all(&bed.client().await).await;
+        bed.tenant(&store).await;
     }
+    assert_eq!(store.tenants().await.unwrap().len(), 5, "each was made once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

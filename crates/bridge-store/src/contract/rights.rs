@@ -17,7 +17,6 @@ fn models(names: &[&str]) -> Vec<ModelName> {
 
 async fn rights_are_kept_per_system_and_user(bed: Bed) {
     let store = &bed.open().await;
-
     let tenant = store.create_tenant("One", "free").await.unwrap().id;
     let system = store.create_system(tenant, new_system("odoo")).await.unwrap().key;
     let second = store.create_system(tenant, new_system("second")).await.unwrap().key;
@@ -46,7 +45,6 @@ async fn rights_are_kept_per_system_and_user(bed: Bed) {
 
 async fn rights_stay_within_the_tenant(bed: Bed) {
     let store = &bed.open().await;
-
     let tenant = store.create_tenant("One", "free").await.unwrap().id;
     let other = store.create_tenant("Two", "free").await.unwrap().id;
     let system = store.create_system(tenant, new_system("odoo")).await.unwrap().key;

@@ -49,12 +49,7 @@ impl Db {
     }
 
     /// Appends to a tenant's log and returns when that is durable.
-    pub(crate) async fn append(
-        &self,
-        tenant: TenantId,
-        batch: Append,
-        now: Timestamp,
-    ) -> Result<Appended, StoreError> {
+    pub(crate) async fn append(&self, tenant: TenantId, batch: Append, now: Timestamp) -> Result<Appended, StoreError> {
         match self {
             Self::Sqlite(db) => {
                 db.write(batch.rows(), move |connection| sqlite::append(connection, tenant, &batch, now)).await

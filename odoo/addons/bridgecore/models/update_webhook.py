@@ -19,6 +19,9 @@ READ = """
       FROM update_webhook
 """
 
+# The parameter that holds the highest id which the clean-up has deleted.
+CLEANED_TO = 'bridgecore.event_id_cleaned_to'
+
 
 class UpdateWebhook(models.Model):
     """One row for each change of a tracked record; the source of truth that BridgeCore reads.
@@ -183,8 +186,9 @@ class UpdateWebhook(models.Model):
     def bridgecore_info(self):
         """What a reader must know about this event log, and how it notices a restored database.
 
-        A restore keeps the epoch but changes ``database_oid`` or brings ``event_id_last`` back
-        below what has been read. ``transaction_age_max_s`` is the age of the oldest open
+        ``epoch`` names this life of the ids: another one after a restore or a new installation.
+        ``event_id_last`` is the highest id ever given and ``event_id_cleaned_to`` the highest that the
+        clean-up has deleted: a reader that had not come so far has missed events. ``transaction_age_max_s`` is the age of the oldest open
         transaction: an id that was missing before it began is never filled.
         """
         self._require_service()
@@ -193,28 +197,29 @@ class UpdateWebhook(models.Model):
             SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM update_webhook_id_seq),
                    (SELECT coalesce(max(id), 0) FROM update_webhook),
                    (SELECT coalesce(min(id), 0) FROM update_webhook),
-                   (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
+                   (SELECT coalesce(max(value::bigint), 0) FROM ir_config_parameter WHERE key = %s),
                    (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)
                       FROM pg_stat_activity
                      WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL)
-        """)
-        sequence, id_max, id_min, database_oid, age_s = cr.fetchone()
+        """, (CLEANED_TO,))
+        sequence, id_max, id_min, cleaned_to, age_s = cr.fetchone()
+        current = settings.load(cr)
         parameters = self.env['ir.config_parameter'].sudo()
         plans = self.env['webhook.config']._tracking_plans()
         tracked = sorted(name for name, plan in plans.items() if plan.rule is not None)
         return {
             'addon': 'bridgecore',
             'version': self.env['ir.module.module'].sudo().search([('name', '=', 'bridgecore')], limit=1).installed_version,
-            'epoch': parameters.get_param('bridgecore.epoch'),
+            'epoch': current.epoch,
             'database': cr.dbname,
             'database_uuid': parameters.get_param('database.uuid'),
-            'database_oid': database_oid,
             'odoo_version': release.version,
             'event_id_last': sequence,
             'event_id_max': id_max,
             'event_id_min': id_min,
+            'event_id_cleaned_to': cleaned_to,
             'transaction_age_max_s': round(float(age_s), 3),
-            'push_enabled': settings.load(cr).is_on,
+            'push_enabled': current.is_on,
             'tracked_models': tracked,
             'rules': {
                 name: {
@@ -279,10 +284,23 @@ class UpdateWebhook(models.Model):
             WITH oldest AS (SELECT id, timestamp FROM update_webhook ORDER BY id LIMIT %s)
             DELETE FROM update_webhook event USING oldest
              WHERE event.id = oldest.id AND oldest.timestamp < %s
+            RETURNING event.id
         """, (ROWS_PER_CLEAN_UP_MAX, cutoff))
-        deleted = self.env.cr.rowcount
+        ids = [row[0] for row in self.env.cr.fetchall()]
+        deleted = len(ids)
+        if ids:
+            self._note_cleaned_to(max(ids))
         self.invalidate_model()
         return {'deleted': deleted, 'has_more': deleted == ROWS_PER_CLEAN_UP_MAX}
+
+    def _note_cleaned_to(self, id_):
+        """Keep the highest deleted id; with SQL, since no cached plan depends on it."""
+        self.env.cr.execute("""
+            INSERT INTO ir_config_parameter (key, value, create_date, write_date)
+            VALUES (%s, %s, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC')
+            ON CONFLICT (key) DO UPDATE
+               SET value = greatest(ir_config_parameter.value::bigint, excluded.value::bigint)::text
+        """, (CLEANED_TO, str(id_)))
 
     # Scheduled actions.
 

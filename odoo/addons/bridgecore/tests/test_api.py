@@ -77,7 +77,7 @@ class TestApi(BridgeCoreCase):
         self.write_often(1)
         info = self.events.bridgecore_info()
         self.assertEqual(info['addon'], 'bridgecore')
-        self.assertEqual(len(info['epoch']), 36)
+        self.assertRegex(info['epoch'], r'^[0-9a-f-]{36}/\d+/\d+$')
         self.assertTrue(info['database_uuid'])
         self.assertTrue(info['odoo_version'].startswith(('17', '18', '19')))
         self.assertGreaterEqual(info['event_id_last'], info['event_id_max'])
@@ -110,11 +110,13 @@ class TestApi(BridgeCoreCase):
         self.assertGreaterEqual(answer['deleted'], 2)
         self.assertFalse(answer['has_more'])
         self.assertEqual(self.events.events_by_ids(ids)['missing'], ids[:2])
+        self.assertEqual(self.events.bridgecore_info()['event_id_cleaned_to'], ids[1])
         self.env.cr.execute(
             "UPDATE update_webhook SET timestamp = timestamp - interval '3 days' WHERE id = ANY(%s)", (ids,))
         self.env['ir.config_parameter'].set_param('bridgecore.retention_days', '2')
         self.env['update.webhook']._cron_clean_up()
         self.assertEqual(self.events.events_by_ids(ids)['missing'], ids)
+        self.assertEqual(self.events.bridgecore_info()['event_id_cleaned_to'], ids[-1])
 
     def test_computed_columns(self):
         self.write_often(1)

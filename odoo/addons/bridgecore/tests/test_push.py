@@ -82,7 +82,7 @@ class TestPush(BridgeCoreCase):
         self.assertEqual(written['user_id'], self.env.uid)
         self.assertRegex(written['timestamp'], r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$')
         metadata = written['_webhook_metadata']
-        self.assertEqual(metadata['epoch'], self.env['ir.config_parameter'].get_param('bridgecore.epoch'))
+        self.assertEqual(metadata['epoch'], self.env['update.webhook'].bridgecore_info()['epoch'])
         self.assertEqual(metadata['database'], self.env.cr.dbname)
         event = self.env['update.webhook'].browse(metadata['event_id'])
         self.assertEqual((event.push_state, event.push_attempts), ('sent', 1))

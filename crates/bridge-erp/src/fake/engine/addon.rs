@@ -100,6 +100,7 @@ pub(in crate::fake) fn info(work: &Work<'_>) -> Value {
         "event_id_max": newest,
         "event_id_min": lowest,
         "event_id_last": events.map_or(0, |model| work.state.tables[model].last_id),
+        "event_id_cleaned_to": work.state.events_cleaned_to,
         "oldest_transaction_ms": open_ms,
         "transaction_age_max_s": Duration::from_millis(open_ms).as_secs_f64(),
         "tracked_models": TRACKED.iter().map(|one| one.model).collect::<Vec<_>>(),

@@ -21,6 +21,8 @@ pub(in crate::fake) struct State {
     pub(in crate::fake) epoch: String,
     pub(in crate::fake) committed: VecDeque<CommittedEvent>,
     pub(in crate::fake) events_max: usize,
+    /// The highest event id that was dropped for that.
+    pub(in crate::fake) events_cleaned_to: i64,
     /// Committed events that are to be pushed, oldest first.
     pub(in crate::fake) to_push: VecDeque<i64>,
 }
@@ -91,6 +93,7 @@ impl State {
             epoch,
             committed: VecDeque::new(),
             events_max: events_max.max(1),
+            events_cleaned_to: 0,
             to_push: VecDeque::new(),
         }
     }
@@ -125,7 +128,9 @@ impl State {
         if let Some(events) = events {
             let table = &mut self.tables[events];
             while table.rows.len() > self.events_max {
-                table.rows.pop_first();
+                if let Some((id, _)) = table.rows.pop_first() {
+                    self.events_cleaned_to = self.events_cleaned_to.max(id);
+                }
             }
         }
     }

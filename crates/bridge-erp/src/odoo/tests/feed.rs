@@ -20,8 +20,8 @@ const OUR_ROW: [&str; 9] =
 
 fn info() -> Value {
     json!({
-        "addon": "bridgecore", "version": "1.0.0", "epoch": "e-1", "database_uuid": "d-1", "database_oid": 16384,
-        "event_id_max": 9, "transaction_age_max_s": 1.4995,
+        "addon": "bridgecore", "version": "1.0.0", "epoch": "e-1/16384/17001", "database_uuid": "d-1",
+        "event_id_max": 9, "event_id_last": 11, "event_id_cleaned_to": 2, "transaction_age_max_s": 1.4995,
     })
 }
 
@@ -49,7 +49,8 @@ async fn our_add_on_says_all_of_itself() {
     let adapter = adapter(&server);
     let info = adapter.feed_info().await.unwrap().unwrap();
     assert_eq!(info.kind, FeedKind::Bridgecore { version: "1.0.0".into() });
-    assert_eq!((info.identity.as_str(), info.newest_id, info.oldest_transaction_ms), ("e-1/d-1/16384", 9, Some(1500)));
+    assert_eq!((info.identity.as_str(), info.oldest_transaction_ms), ("e-1/16384/17001", Some(1500)));
+    assert_eq!((info.newest_id, info.cleaned_to), (11, 2));
 
     let events = adapter.feed_after(3, 50).await.unwrap();
     assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [4, 7], "gaps are left to the caller");

@@ -54,13 +54,21 @@ impl From<User> for UserView {
 
 /// The words for a role.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum RoleWord {
     /// Manages the tenant.
     Admin,
     /// Uses the apps.
     #[default]
     User,
+}
+
+impl TryFrom<String> for RoleWord {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        Role::from_word(&word).map(Self::from).ok_or("role must be 'admin' or 'user'")
+    }
 }
 
 impl From<RoleWord> for Role {

@@ -40,8 +40,8 @@ pub(super) struct Subscribe {
     /// Only this system.
     #[serde(default)]
     pub(super) system_id: Option<SystemId>,
-    /// Where to start: digits are a position, RFC 3339 is a time. Without it, a device starts from its cursor, and a
-    /// client without a device from now on.
+    /// Where to start: digits are a position, RFC 3339 is a time. Without it, a device starts from its cursor
+    /// (from the beginning if it never synced), and a client without a device from now on.
     #[serde(default)]
     pub(super) since: Option<Value>,
 }

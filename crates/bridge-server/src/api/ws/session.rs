@@ -10,6 +10,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bridge_model::{AppType, Position, Timestamp};
 use bridge_store::CursorKey;
 use serde_json::Value;
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// The channel of all changes.
@@ -36,6 +37,10 @@ impl End {
     fn because(code: u16, reason: impl Into<String>) -> Self {
         Self(code, reason.into())
     }
+
+    fn stopping() -> Self {
+        Self::because(close::GOING_AWAY, "the service stops; go on from the last position")
+    }
 }
 
 impl From<Problem> for End {
@@ -51,12 +56,14 @@ pub(super) async fn run(cx: Context, socket: WebSocket, caller: Option<Caller>) 
     let mut connection = Connection { cx: &cx, socket };
     let caller = match caller {
         Some(caller) => Ok(caller),
-        None => connection.first_message().await,
+        None => tokio::select! {
+            caller = connection.first_message() => caller,
+            () = cx.hub.sessions_have_to_end() => Err(End::stopping()),
+        },
     };
     let end = match caller {
         Ok(caller) => {
-            let mut session =
-                Session { connection: &mut connection, caller, subscription: None, unanswered_pings: 0 };
+            let mut session = Session { connection: &mut connection, caller, subscription: None, unanswered_pings: 0 };
             let end = session.serve().await;
             session.note_handed_out().await;
             end
@@ -108,9 +115,9 @@ impl Connection<'_> {
                 }
             }
         };
-        let text: Result<String, End> = tokio::time::timeout(timeout, wait).await.unwrap_or_else(|_| {
-            Err(End::because(close::UNAUTHENTICATED, "no token came in time"))
-        });
+        let text: Result<String, End> = tokio::time::timeout(timeout, wait)
+            .await
+            .unwrap_or_else(|_| Err(End::because(close::UNAUTHENTICATED, "no token came in time")));
         let Ok(FromClient::Auth { token }) = serde_json::from_str(&text?) else {
             return Err(End::because(close::UNAUTHENTICATED, "the first message must be auth"));
         };
@@ -154,13 +161,23 @@ enum Next {
 
 impl Session<'_, '_> {
     async fn serve(&mut self) -> End {
-        match self.serve_until_end().await {
-            Ok(()) => End::because(close::NORMAL, ""),
+        let cx = self.connection.cx;
+        // Wherever it is, also in the middle of a send to a client that does not read: a stop does not wait for that.
+        tokio::select! {
+            end = self.serve_until_end() => end,
+            () = cx.hub.sessions_have_to_end() => End::stopping(),
+        }
+    }
+
+    async fn serve_until_end(&mut self) -> End {
+        match self.work().await {
+            Ok(never) => match never {},
             Err(end) => end,
         }
     }
 
-    async fn serve_until_end(&mut self) -> Result<(), End> {
+    /// Goes on until something ends the connection.
+    async fn work(&mut self) -> Result<Infallible, End> {
         self.say_authenticated().await?;
         let pause = ms(self.connection.cx.config.live.heartbeat_ms);
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + pause, pause);
@@ -199,8 +216,7 @@ impl Session<'_, '_> {
     }
 
     async fn say_authenticated(&mut self) -> Result<(), End> {
-        let message =
-            ToClient::Authenticated { user_id: self.caller.user.0, expires_at: self.caller.expires_at };
+        let message = ToClient::Authenticated { user_id: self.caller.user.0, expires_at: self.caller.expires_at };
         self.connection.send(message.text()).await
     }
 
@@ -355,7 +371,8 @@ async fn prepare(cx: &Context, caller: &Caller, wish: Subscribe) -> Result<Subsc
     let head = cx.store.head(viewer.tenant).await?;
     let start = match (&wish.since, &cursor) {
         (Some(since), _) => since_position(cx, viewer.tenant, since).await?,
-        (None, Some(key)) => cx.store.cursor(key).await?.map_or(head, |cursor| cursor.confirmed),
+        // A device that never synced has the same beginning here as in a pull: what it did not get it can't confirm.
+        (None, Some(key)) => cx.store.cursor(key).await?.map_or(Position::START, |cursor| cursor.confirmed),
         (None, None) => head,
     };
     if start > head {

@@ -1,4 +1,6 @@
 use crate::support::{ADMIN_PASSWORD, Setup, manual_clock, on_both_databases};
+use bridge_model::Clock;
+use bridge_model::clock::SystemClock;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +11,7 @@ on_both_databases!(
     a_name_that_is_tried_too_often_has_to_wait,
     many_logins_at_once_are_all_answered,
     names_that_nobody_can_have_are_wrong_logins,
+    the_time_of_an_answer_does_not_tell_whether_a_name_exists,
 );
 
 async fn a_login_answers_the_documented_tokens(setup: Setup) {
@@ -97,5 +100,23 @@ async fn names_that_nobody_can_have_are_wrong_logins(setup: Setup) {
         let body = json!({ "username": username, "password": ADMIN_PASSWORD });
         app.anonymous().post("/api/v1/auth/login", &body).await.expect_problem(401, "INVALID_CREDENTIALS");
     }
+    app.stop().await;
+}
+
+async fn the_time_of_an_answer_does_not_tell_whether_a_name_exists(setup: Setup) {
+    let app = setup.start().await;
+    let clock = SystemClock;
+    let mut spent = [Duration::ZERO; 2];
+    // In turns, so that whatever else this machine does slows both down.
+    for _ in 0..8 {
+        for (name, spent) in ["admin", "nobody"].into_iter().zip(&mut spent) {
+            let started = clock.now();
+            let body = json!({ "username": name, "password": "wrong" });
+            app.anonymous().post("/api/v1/auth/login", &body).await.expect_problem(401, "INVALID_CREDENTIALS");
+            *spent += clock.now().since(started);
+        }
+    }
+    // Without a password check an answer takes about a fiftieth.
+    assert!(spent[1] > spent[0] / 4, "{spent:?}");
     app.stop().await;
 }

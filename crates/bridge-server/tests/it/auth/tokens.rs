@@ -33,13 +33,13 @@ async fn a_session_ends_after_its_days(setup: Setup) {
     let clock = manual_clock();
     let app = setup.clock(Arc::clone(&clock) as _).start().await;
     let tokens = app.tokens("admin", ADMIN_PASSWORD).await;
-    clock.advance(Duration::from_secs(7 * 86_400 - 600));
+    clock.advance(Duration::from_hours(7 * 24) - Duration::from_mins(10));
     // The last access token of the session ends with it.
     let last = refresh(&app, &tokens["refresh_token"]).await.expect(200);
     assert_eq!(last["expires_in"], 600);
     let client = with(&app, &last["access_token"]);
     client.get(ME).await.expect(200);
-    clock.advance(Duration::from_secs(600));
+    clock.advance(Duration::from_mins(10));
     refused(&client).await;
     refresh(&app, &tokens["refresh_token"]).await.expect_problem(401, "AUTHENTICATION_FAILED");
     app.stop().await;
@@ -165,6 +165,24 @@ async fn a_change_of_role_counts_for_tokens_that_are_out(setup: Setup) {
     user.get("/api/v1/users").await.expect_problem(403, "FORBIDDEN");
     assert_eq!(user.get(ME).await.expect(200)["odoo_user_id"], Value::Null);
     app.stop().await;
+}
+
+/// Two nodes over one database: the other one believes a session for as long as its config says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_reaches_other_nodes_within_the_configured_time() {
+    let clock = manual_clock();
+    let setup = Setup::postgres().await.clock(Arc::clone(&clock) as _);
+    let setup = setup.config(|config| config.security.session_cache_ms = 2_000);
+    let (one, other) = (setup.start().await, setup.start().await);
+    let here = one.admin().await;
+    let there = other.anonymous().with_token(here.token());
+    there.get(ME).await.expect(200);
+    here.post("/api/v1/auth/logout", &json!({})).await.expect(200);
+    refused(&here).await;
+    clock.advance(Duration::from_secs(2));
+    refused(&there).await;
+    one.stop().await;
+    other.stop().await;
 }
 
 async fn refused(client: &Client) {

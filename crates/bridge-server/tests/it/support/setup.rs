@@ -63,9 +63,9 @@ impl Setup {
         let mut config = Config::default();
         config.store.url = url;
         config.server.listen = ([127, 0, 0, 1], 0).into();
-        config.security.secret_key = SECRET_KEY.to_owned();
+        SECRET_KEY.clone_into(&mut config.security.secret_key);
         config.security.encryption_keys = vec!["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned()];
-        config.security.first_admin_password = ADMIN_PASSWORD.to_owned();
+        ADMIN_PASSWORD.clone_into(&mut config.security.first_admin_password);
         // Tests log in far more often than people; the limit has its own test.
         config.security.logins_per_minute_max = 10_000;
         // Tests wait for what the readers find, so that these look often.
@@ -196,7 +196,7 @@ impl App {
 fn http_client() -> reqwest::Client {
     // Whoever comes second in this process finds it installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(60)).build().unwrap()
+    reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_mins(1)).build().unwrap()
 }
 
 /// Runs each of these `async fn(Setup)` on SQLite and on PostgreSQL.

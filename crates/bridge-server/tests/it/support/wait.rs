@@ -16,8 +16,6 @@ pub(crate) async fn eventually<T>(what: &str, deadline: Duration, mut probe: imp
             }
         }
     };
-    match tokio::time::timeout(deadline, looking).await {
-        Ok(found) => found,
-        Err(_) => panic!("not within {deadline:?}: {what}"),
-    }
+    let found = tokio::time::timeout(deadline, looking).await;
+    found.unwrap_or_else(|_| panic!("not within {deadline:?}: {what}"))
 }

@@ -34,12 +34,12 @@ pub(super) async fn append_all(
     connection: &Connection,
     items: &[Item],
 ) -> Result<Vec<Result<Appended, StoreError>>, Failure> {
-    let mut seen = look_up(connection, items).await.map_err(before_commit)?;
+    let mut seen = look_up(connection, items).await.map_err(Failure::before_commit)?;
     if tenants(items).iter().any(|tenant| !seen.heads.contains_key(tenant)) {
         // A tenant's first append makes its row, and begins anew so that the lookups are behind the lock.
-        connection.batch_execute("ROLLBACK").await.map_err(before_commit)?;
-        make_heads(connection, items).await.map_err(before_commit)?;
-        seen = look_up(connection, items).await.map_err(before_commit)?;
+        connection.batch_execute("ROLLBACK").await.map_err(Failure::before_commit)?;
+        make_heads(connection, items).await.map_err(Failure::before_commit)?;
+        seen = look_up(connection, items).await.map_err(Failure::before_commit)?;
     }
     let mut rows = Rows::default();
     let results: Vec<_> = decide(items, &mut seen, &mut rows);
@@ -97,9 +97,9 @@ async fn look_up(connection: &Connection, items: &[Item]) -> Result<Seen, tokio_
     calls.push(Box::pin(select(connection, &known, &key_params)));
     let mut answers = in_order(calls).await?.into_iter().skip(1);
 
-    let mut held = vec![true; items.len()];
+    let mut fences_hold = vec![true; items.len()];
     for (index, ..) in &fences {
-        held[*index] = matches!(answers.next(), Some(Found::Count(1..)));
+        fences_hold[*index] = matches!(answers.next(), Some(Found::Count(1..)));
     }
     let mut rows = || match answers.next() {
         Some(Found::Rows(rows)) => rows,
@@ -111,12 +111,11 @@ async fn look_up(connection: &Connection, items: &[Item]) -> Result<Seen, tokio_
             .iter()
             .map(|row| {
                 let (position, received_at): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-                let head =
-                    Head { position: Position::new(position), received_at: Timestamp::from_micros(received_at) };
+                let head = Head { position: Position::new(position), received_at: Timestamp::from_micros(received_at) };
                 Ok((row.try_get(0)?, head))
             })
             .collect::<Result<_, tokio_postgres::Error>>()?,
-        fences: held,
+        fences: fences_hold,
         epochs: epochs
             .iter()
             .map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?)))
@@ -316,11 +315,11 @@ async fn write<'a>(
         beside.extend(batch.jobs.iter().map(|job| insert_job(job, *now)));
         beside.extend(batch.dead_letters.iter().map(|letter| insert_dead_letter(*tenant, letter, *now)));
     }
-    let insert = connection.prepare_cached(INSERT).await.map_err(before_commit)?;
-    let move_heads = connection.prepare_cached(MOVE_HEADS).await.map_err(before_commit)?;
+    let insert = connection.prepare_cached(INSERT).await.map_err(Failure::before_commit)?;
+    let move_heads = connection.prepare_cached(MOVE_HEADS).await.map_err(Failure::before_commit)?;
     let mut beside_prepared: Vec<Prepared> = Vec::with_capacity(beside.len());
     for statement in &beside {
-        let prepared = connection.prepare_cached(&values::text(statement)).await.map_err(before_commit)?;
+        let prepared = connection.prepare_cached(&values::text(statement)).await.map_err(Failure::before_commit)?;
         beside_prepared.push(prepared);
     }
     let row_params = rows.params();
@@ -384,17 +383,6 @@ async fn in_order<T>(mut calls: Vec<Call<'_, T>>) -> Result<Vec<T>, tokio_postgr
     })
     .await;
     answers.into_iter().flatten().collect()
-}
-
-/// A failure while nothing can have been committed: if the connection was cut, the same may be tried again.
-fn before_commit(source: tokio_postgres::Error) -> Failure {
-    let cut = source.is_closed() || source.as_db_error().is_none() || is_shutdown(&source);
-    let failure = Failure::of(source);
-    Failure { undone: failure.undone || cut, ..failure }
-}
-
-fn is_shutdown(source: &tokio_postgres::Error) -> bool {
-    source.code().is_some_and(|code| code.code().starts_with("57P"))
 }
 
 fn changes(items: &[Item]) -> impl Iterator<Item = (&Item, &NewChange)> {

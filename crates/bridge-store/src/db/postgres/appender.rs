@@ -30,12 +30,7 @@ impl Appender {
         Self { queue }
     }
 
-    pub(super) async fn submit(
-        &self,
-        tenant: TenantId,
-        batch: Append,
-        now: Timestamp,
-    ) -> Result<Appended, StoreError> {
+    pub(super) async fn submit(&self, tenant: TenantId, batch: Append, now: Timestamp) -> Result<Appended, StoreError> {
         let (answer, answered) = oneshot::channel();
         let message = Message::Append(Item { tenant, batch, now }, answer);
         self.queue.try_send(message).map_err(|refused| match refused {
@@ -53,12 +48,7 @@ impl Appender {
     }
 }
 
-async fn serve(
-    pool: Pool,
-    mut waiting: mpsc::Receiver<Message>,
-    commit_rows_max: usize,
-    counters: Arc<WriteCounters>,
-) {
+async fn serve(pool: Pool, mut waiting: mpsc::Receiver<Message>, commit_rows_max: usize, counters: Arc<WriteCounters>) {
     while let Some(first) = waiting.recv().await {
         let (mut items, mut answers) = (Vec::new(), Vec::new());
         let mut rows = 0;

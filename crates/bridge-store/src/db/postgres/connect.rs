@@ -53,8 +53,7 @@ impl Pool {
     pub(super) async fn get(&self) -> Result<Connection, StoreError> {
         self.0.get().await.map_err(|failure| match failure {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,
-            PoolError::Backend(source) => error(source),
-            PoolError::PostCreateHook(HookError::Backend(source)) => error(source),
+            PoolError::Backend(source) | PoolError::PostCreateHook(HookError::Backend(source)) => error(source),
             other => StoreError::unavailable(other),
         })
     }
@@ -77,7 +76,10 @@ fn target(url: &str) -> Result<(Config, Option<ClientConfig>), StoreError> {
         }
     }
     let mut config: Config = format!("{base}?{}", rest.join("&")).parse().map_err(StoreError::unavailable)?;
-    config.application_name("bridgecore").connect_timeout(Duration::from_secs(10)).keepalives_idle(Duration::from_mins(1));
+    config
+        .application_name("bridgecore")
+        .connect_timeout(Duration::from_secs(10))
+        .keepalives_idle(Duration::from_mins(1));
     let tls = match (mode, root_file) {
         ("disable" | "prefer" | "allow", _) => None,
         ("require", None) => Some(unchecked()?),

@@ -37,7 +37,8 @@ impl Postgres {
         migrate::migrate(&mut pool.get().await?, clock.as_ref(), known).await?;
         // A lookup in a large table by an array of keys must use the index, also while the table is new and the
         // planner takes it for empty.
-        let append_pool = Pool::new(options, 1, "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;")?;
+        let append_pool =
+            Pool::new(options, 1, "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;")?;
         let counters = Arc::new(WriteCounters::default());
         let appender = appender::Appender::start(append_pool, options, Arc::clone(&counters));
         Ok(Self { pool, appender, counters })
@@ -72,12 +73,7 @@ impl Postgres {
         }
     }
 
-    pub(crate) async fn append(
-        &self,
-        tenant: TenantId,
-        batch: Append,
-        now: Timestamp,
-    ) -> Result<Appended, StoreError> {
+    pub(crate) async fn append(&self, tenant: TenantId, batch: Append, now: Timestamp) -> Result<Appended, StoreError> {
         self.appender.submit(tenant, batch, now).await
     }
 
@@ -118,8 +114,16 @@ struct Failure {
 
 impl Failure {
     fn of(source: tokio_postgres::Error) -> Self {
-        let undone = matches!(source.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED));
+        let undone =
+            matches!(source.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED));
         Self { error: error(source), undone }
+    }
+
+    /// A failure while nothing can have been committed: if the connection was cut, the same may be tried again.
+    fn before_commit(source: tokio_postgres::Error) -> Self {
+        let cut = source.code().is_none_or(|code| code.code().starts_with("57P"));
+        let failure = Self::of(source);
+        Self { undone: failure.undone || cut, ..failure }
     }
 }
 
@@ -130,7 +134,7 @@ impl From<StoreError> for Failure {
 }
 
 async fn transact(connection: &mut Connection, statements: &[Statement]) -> Result<Vec<Outcome>, Failure> {
-    let transaction = connection.transaction().await.map_err(Failure::of)?;
+    let transaction = connection.transaction().await.map_err(Failure::before_commit)?;
     let mut outcomes = Vec::with_capacity(statements.len());
     // One by one: a statement that changes what it expects to change must not let later ones take effect, and
     // the later ones of a failed transaction would only bury its error.
@@ -142,13 +146,13 @@ async fn transact(connection: &mut Connection, statements: &[Statement]) -> Resu
 }
 
 async fn run_in(transaction: &deadpool_postgres::Transaction<'_>, statement: &Statement) -> Result<Outcome, Failure> {
-    let prepared = transaction.prepare_cached(&values::text(statement)).await.map_err(Failure::of)?;
+    let prepared = transaction.prepare_cached(&values::text(statement)).await.map_err(Failure::before_commit)?;
     let params = values::references(&statement.params);
     let outcome = if prepared.columns().is_empty() {
-        let affected = transaction.execute(&prepared, &params).await.map_err(Failure::of)?;
+        let affected = transaction.execute(&prepared, &params).await.map_err(Failure::before_commit)?;
         Outcome { rows: Vec::new(), affected }
     } else {
-        values::outcome(&transaction.query(&prepared, &params).await.map_err(Failure::of)?)?
+        values::outcome(&transaction.query(&prepared, &params).await.map_err(Failure::before_commit)?)?
     };
     statement.expect.check(outcome.affected)?;
     Ok(outcome)

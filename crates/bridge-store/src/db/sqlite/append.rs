@@ -25,8 +25,7 @@ pub(crate) fn append(
     let start = head;
     for change in &batch.changes {
         let next = head.plus(1);
-        let taken =
-            !was_trimmed(connection, tenant, change)? && insert(connection, tenant, next, received_at, change)?;
+        let taken = !was_trimmed(connection, tenant, change)? && insert(connection, tenant, next, received_at, change)?;
         positions.push(taken.then_some(next));
         if taken {
             head = next;
@@ -45,10 +44,7 @@ pub(crate) fn append(
     Ok(Appended { positions, head })
 }
 
-fn run_all(
-    connection: &Connection,
-    statements: impl IntoIterator<Item = db::Statement>,
-) -> Result<(), StoreError> {
+fn run_all(connection: &Connection, statements: impl IntoIterator<Item = db::Statement>) -> Result<(), StoreError> {
     statements.into_iter().try_for_each(|statement| run(connection, &statement).map(drop))
 }
 

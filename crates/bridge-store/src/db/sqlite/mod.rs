@@ -46,11 +46,16 @@ impl Sqlite {
         clock: &dyn Clock,
         known: &'static [migrations::Migration],
     ) -> Result<Self, StoreError> {
+        create(path)?;
+        // Two names of one file are one database, which only one process may have.
+        let path = &path.canonicalize().map_err(StoreError::unavailable)?;
         let lock = lock_file(path)?;
         let mut connection = Connection::open(path).map_err(error)?;
         prepare(&connection, options.busy_timeout_ms)?;
         connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;",
+            )
             .map_err(error)?;
         migrate(&mut connection, clock, known)?;
         let readers = (0..options.readers.max(1))
@@ -92,6 +97,15 @@ impl Sqlite {
         self.readers.close();
         self.writer.close().await;
     }
+}
+
+/// Makes the file if there is none, for its owner alone: it holds the hashes of passwords and keys.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(StoreError::unavailable)
 }
 
 /// Takes the file beside the database that says 'in use', for as long as the handle lives. The queue, the wake-ups

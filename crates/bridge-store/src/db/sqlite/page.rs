@@ -19,11 +19,8 @@ pub(crate) fn read_log(connection: &Connection, tenant: TenantId, query: &LogQue
     let (head, trimmed_to) = bounds.map_or((Position::START, Position::START), |(head, trimmed_to)| {
         (Position::new(head), Position::new(trimmed_to))
     });
-    let changes = if query.after < trimmed_to || query.after >= head {
-        Vec::new()
-    } else {
-        changes(&snapshot, tenant, query)?
-    };
+    let changes =
+        if query.after < trimmed_to || query.after >= head { Vec::new() } else { changes(&snapshot, tenant, query)? };
     Ok(query.answer(head, trimmed_to, changes))
 }
 
@@ -35,9 +32,10 @@ fn changes(connection: &Connection, tenant: TenantId, query: &LogQuery) -> Resul
             AND (?4 IS NULL OR model IN (SELECT value FROM json_each(?4)))
             AND (?5 IS NULL OR system_key = ?5)
         ORDER BY position LIMIT ?6";
-    let models = query.models.as_ref().map(|models| {
-        field_list(&models.iter().map(|model| ModelName::as_str(model).to_owned()).collect::<Vec<_>>())
-    });
+    let models = query
+        .models
+        .as_ref()
+        .map(|models| field_list(&models.iter().map(|model| ModelName::as_str(model).to_owned()).collect::<Vec<_>>()));
     let mut select = connection.prepare_cached(sql).map_err(error)?;
     let mut rows = select
         .query((

@@ -17,7 +17,7 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 struct Queue {
     state: Mutex<State>,
     changed: Condvar,
-    queue_max: usize,
+    waiting_max: usize,
 }
 
 #[derive(Default)]
@@ -28,7 +28,7 @@ struct State {
 
 impl Readers {
     pub(super) fn start(connections: Vec<Connection>, queue_max: usize) -> Result<Self, StoreError> {
-        let queue = Arc::new(Queue { state: Mutex::default(), changed: Condvar::new(), queue_max });
+        let queue = Arc::new(Queue { state: Mutex::default(), changed: Condvar::new(), waiting_max: queue_max });
         let readers = Self { queue };
         for (number, connection) in connections.into_iter().enumerate() {
             let queue = Arc::clone(&readers.queue);
@@ -60,7 +60,7 @@ impl Readers {
             if state.closed {
                 return Err(StoreError::closed());
             }
-            if state.waiting.len() >= self.queue.queue_max {
+            if state.waiting.len() >= self.queue.waiting_max {
                 return Err(StoreError::Busy);
             }
             state.waiting.push_back(job);
@@ -83,7 +83,7 @@ impl Drop for Readers {
 
 impl fmt::Debug for Readers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Readers").field("queue_max", &self.queue.queue_max).finish_non_exhaustive()
+        f.debug_struct("Readers").field("waiting_max", &self.queue.waiting_max).finish_non_exhaustive()
     }
 }
 

@@ -22,8 +22,10 @@ enum Message {
 struct Job {
     rows: usize,
     /// Does the work, or, given an error, only makes the answer of it.
-    run: Box<dyn FnOnce(Result<&Connection, StoreError>) -> Done + Send>,
+    run: Run,
 }
+
+type Run = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Done + Send>;
 
 /// A job that has run but is not yet committed.
 struct Done {

@@ -1,0 +1,8 @@
+//! Changes in.
+
+mod feed;
+mod nodes;
+mod order;
+mod push;
+pub(crate) mod pusher;
+mod refusals;

@@ -1,0 +1,1 @@
+//! Changes out, as they happen.

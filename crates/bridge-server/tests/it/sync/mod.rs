@@ -1,0 +1,9 @@
+//! Changes out, by pulling.
+
+mod bad_input;
+mod cursors;
+pub(crate) mod device;
+mod paging;
+mod resync;
+mod tokens;
+mod visibility;
