@@ -51,7 +51,9 @@ pub async fn run(
 
     let options = Options { life_interval: Some(LIFE_INTERVAL), clock: Arc::clone(&clock), ..Options::default() };
     let erp = DemoErp::start(options).await.context("start the demo ERP")?;
-    let running = app::start(config, clock, entropy).await.context("start the service (is the port taken? --port 0 takes a free one)")?;
+    let running = app::start(config, clock, entropy)
+        .await
+        .context("start the service (is the port taken? --port 0 takes a free one)")?;
     let cx = &running.context;
     let login = auth::LoginRequest { username: ADMIN.to_owned(), password: password.clone() };
     let tokens = auth::login(cx, login).await?;

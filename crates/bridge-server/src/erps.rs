@@ -68,6 +68,7 @@ fn client_options(config: &config::Erp, entropy: &Arc<dyn Entropy>) -> ClientOpt
 
 /// Reads `connection_config`.
 pub fn parse_connection(value: &serde_json::Value) -> Result<Connection, Problem> {
-    serde_json::from_value(value.clone())
-        .map_err(|error| Problem::new(ProblemKind::Invalid, format!("connection_config: {error}")).with("field", "connection_config"))
+    serde_json::from_value(value.clone()).map_err(|error| {
+        Problem::new(ProblemKind::Invalid, format!("connection_config: {error}")).with("field", "connection_config")
+    })
 }

@@ -149,6 +149,9 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable { .. } => {
                 Self::new(ProblemKind::Busy, "The database can't be reached; try again shortly").caused_by(error)
             }
+            StoreError::Invalid { .. } => {
+                Self::new(ProblemKind::Invalid, "A value has a form or a length that can't be kept").caused_by(error)
+            }
             StoreError::Conflict(what) => {
                 Self::new(ProblemKind::Conflict, format!("This {what} is taken")).with("field", what)
             }

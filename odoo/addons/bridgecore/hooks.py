@@ -14,7 +14,7 @@ MOVE_OVER = """BridgeCore cannot be installed in this database: {reason}.
 Both would own the models update.webhook, user.sync.state and webhook.config. To move over:
 1. Let BridgeCore read what is still waiting, until its status page shows no lag for this system.
 2. Write down which models are tracked now (Webhooks > Configuration): you choose them again afterwards.
-3. Uninstall the other add-on ({owners}) under Apps. Its tables go with it; devices keep their place, because their cursors live in BridgeCore.
+3. Uninstall the other add-on ({owners}) under Apps. Its tables go with it; devices keep their place in BridgeCore.
 4. If this message still appears, rename or drop the left-over tables it names.
 5. Install this add-on, check Settings > Technical > BridgeCore > Tracked models, and enter the address and the push key under Settings.
 BridgeCore notices the new event log by its epoch and reconciles once by itself."""

@@ -6,7 +6,8 @@ use crate::problem::{Problem, ProblemKind};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 /// A JSON body.
@@ -45,16 +46,39 @@ impl FromRequest<Context> for RawBody {
 
     async fn from_request(request: Request, cx: &Context) -> Result<Self, Problem> {
         let bytes_max = cx.config.server.body_bytes_max;
-        Bytes::from_request(request, cx).await.map(Self).map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(ProblemKind::PayloadTooLarge, format!("The body is larger than {bytes_max} bytes"))
-                    .with("body_bytes_max", bytes_max)
+        let mut body = request.into_body();
+        let mut kept = Vec::new();
+        let mut read = 0_usize;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                Problem::new(ProblemKind::MalformedJson, "The body could not be read").caused_by(error)
+            })?;
+            let Ok(bytes) = frame.into_data() else { continue };
+            read = read.saturating_add(bytes.len());
+            if read <= bytes_max {
+                kept.extend_from_slice(&bytes);
             } else {
-                Problem::new(ProblemKind::MalformedJson, "The body could not be read").caused_by(rejection)
+                kept = Vec::new();
             }
-        })
+            // The rest of a body that is too large is read and thrown away: a connection that is closed while its
+            // client still sends is reset, and the client would never see the answer.
+            if read > bytes_max.saturating_mul(DISCARD_FACTOR) {
+                break;
+            }
+        }
+        if read > bytes_max {
+            return Err(Problem::new(
+                ProblemKind::PayloadTooLarge,
+                format!("The body is larger than {bytes_max} bytes"),
+            )
+            .with("body_bytes_max", bytes_max));
+        }
+        Ok(Self(kept.into()))
     }
 }
+
+/// How many times the largest body is read of one that is larger, before its connection is closed.
+const DISCARD_FACTOR: usize = 16;
 
 /// The query string.
 #[derive(Debug)]

@@ -40,9 +40,17 @@ pub(super) fn change_of(
         changed_fields: event.changed_fields,
         payload: bounded(payload, payload_bytes_max),
         erp_user_id: event.erp_user_id,
-        idempotency_key: event.idempotency_key,
+        idempotency_key: event.idempotency_key.filter(|key| is_key(key)),
         ..NewChange::of(system, event.model, event.record_id, event.event, event.occurred_at)
     }
+}
+
+/// The most bytes of a key that is kept.
+const KEY_BYTES_MAX: usize = 200;
+
+/// Whether a text can be kept as a key. What is not ours may hold anything, and one bad row must not stop the others.
+pub(super) fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.len() <= KEY_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 /// A payload within the limit; a larger one is left out, since the record itself can always be read.

@@ -236,8 +236,8 @@ fn source_id(id: EventId) -> Result<SourceId, String> {
     match id {
         EventId::Number(number) if number > 0 => Ok(SourceId::from(number)),
         EventId::Number(_) => Err("_webhook_metadata.event_id must be positive".to_owned()),
-        EventId::Text(text) if !text.is_empty() && text.len() <= 200 => Ok(SourceId(text)),
-        EventId::Text(_) => Err("_webhook_metadata.event_id must have 1 to 200 characters".to_owned()),
+        EventId::Text(text) if pipeline::is_key(&text) => Ok(SourceId(text)),
+        EventId::Text(_) => Err("_webhook_metadata.event_id must have 1 to 200 printable characters".to_owned()),
     }
 }
 
@@ -255,10 +255,13 @@ fn understand(cx: &Context, system: &System, pushed: PushedEvent<'_>) -> Result<
     };
     match &pushed.record_id {
         RecordId::Number(number) if *number <= 0 => return Err("record_id must be positive".to_owned()),
-        RecordId::Text(text) if text.is_empty() || text.len() > 200 => {
-            return Err("record_id must have 1 to 200 characters".to_owned());
+        RecordId::Text(text) if !pipeline::is_key(text) => {
+            return Err("record_id must have 1 to 200 printable characters".to_owned());
         }
         _ => {}
+    }
+    if pushed.idempotency_key.as_deref().is_some_and(|key| !pipeline::is_key(key)) {
+        return Err("idempotency_key must have 1 to 200 printable characters".to_owned());
     }
     let occurred_at = match pushed.timestamp.as_deref() {
         None => cx.clock.now(),

@@ -13,7 +13,8 @@ pub(super) async fn clean_up(cx: &Context) -> Result<(), StoreError> {
     let (store, keep, now) = (&cx.store, &cx.config.retention, cx.clock.now());
     while store.purge_sessions(now, BATCH_ROWS).await? >= u64::from(BATCH_ROWS) {}
     while store.purge_cursors(now.minus(days(keep.device_days)), BATCH_ROWS).await? >= u64::from(BATCH_ROWS) {}
-    while store.purge_dead_letters(now.minus(days(keep.dead_letter_days)), BATCH_ROWS).await? >= u64::from(BATCH_ROWS) {}
+    while store.purge_dead_letters(now.minus(days(keep.dead_letter_days)), BATCH_ROWS).await? >= u64::from(BATCH_ROWS) {
+    }
     while store.purge_jobs(now.minus(days(keep.job_days)), BATCH_ROWS).await? >= u64::from(BATCH_ROWS) {}
     Ok(())
 }

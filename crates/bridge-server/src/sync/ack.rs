@@ -48,11 +48,7 @@ pub async fn ack(cx: &Context, caller: &Caller, request: AckRequest) -> Result<A
         Scope::resolve(cx, viewer.tenant, request.app_type, request.models_filter, request.system_id.as_ref()).await?;
     let key = scope.cursor_key(&viewer, request.device_id);
     let cursor = confirm(cx, &key, token, None).await?;
-    Ok(Acked {
-        status: "success",
-        confirmed_token: cursor.confirmed.to_string(),
-        last_sync_time: cursor.last_sync_at,
-    })
+    Ok(Acked { status: "success", confirmed_token: cursor.confirmed.to_string(), last_sync_time: cursor.last_sync_at })
 }
 
 /// How often a confirmation is done again because another request of the same device was faster.

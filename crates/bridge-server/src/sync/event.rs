@@ -53,11 +53,8 @@ impl EventOut {
     pub fn of(change: Change, system_id: Option<SystemId>, for_admin: bool) -> Self {
         let body = change.body;
         let bare = body.event == Event::Unlink && !for_admin;
-        let contents = for_admin.then_some(Contents {
-            payload: body.payload,
-            old_data: body.old_data,
-            new_data: body.new_data,
-        });
+        let contents =
+            for_admin.then_some(Contents { payload: body.payload, old_data: body.old_data, new_data: body.new_data });
         Self {
             id: change.position,
             system_id,

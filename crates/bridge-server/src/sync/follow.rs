@@ -57,7 +57,7 @@ pub(super) async fn look(
     }
     let wanted: BTreeSet<(SystemKey, ModelName)> =
         page.changes.iter().map(|change| (change.body.system, change.body.model.clone())).collect();
-    let seen = rights::of(cx, viewer, &wanted).await?;
+    let seen = rights::of(cx, viewer, &wanted, scope.models.as_deref().unwrap_or_default()).await?;
     let names = cx.store.system_names(viewer.tenant).await?;
     let mut batch = Batch { events: Vec::new(), scanned_to: page.scanned_to, head: page.head };
     let mut looked_to = after;

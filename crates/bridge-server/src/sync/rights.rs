@@ -36,11 +36,13 @@ impl Default for Rights {
 }
 
 /// For each of `wanted`, whether `viewer` may read it. A model that is missing in the answer is one of which nothing
-/// can be said now; the error is why.
+/// can be said now; the error is why. `likely` are models that will be wanted soon: they are asked for along the way, so
+/// that the answer is there should the ERP be away by then.
 pub(super) async fn of(
     cx: &Context,
     viewer: &Viewer,
     wanted: &BTreeSet<(SystemKey, ModelName)>,
+    likely: &[ModelName],
 ) -> Result<Seen, Problem> {
     if viewer.is_admin {
         return Ok(Seen::Everything);
@@ -71,6 +73,7 @@ pub(super) async fn of(
         known = remembered(cx, viewer, primary.key, erp_user).await?;
     }
     let mut to_ask: BTreeSet<ModelName> = models.into_iter().cloned().collect();
+    to_ask.extend(likely.iter().cloned());
     to_ask.extend(known.iter().flat_map(|known| known.may_read.keys().cloned()));
     let to_ask: Vec<ModelName> = to_ask.into_iter().collect();
     let asked = match cx.erps.adapter(&primary) {

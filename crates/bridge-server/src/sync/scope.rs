@@ -3,9 +3,9 @@
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
+use bridge_model::DeviceId;
 use bridge_model::{AppType, ModelName, SystemId, SystemKey, TenantId, UserId};
 use bridge_store::{CursorKey, Role};
-use bridge_model::DeviceId;
 
 /// As whom the log is read.
 #[derive(Debug, Clone)]
@@ -43,9 +43,7 @@ pub async fn viewer_for(cx: &Context, caller: &Caller, user_id: Option<i64>) -> 
                 erp_user_id: user.odoo_user_id,
             })
         }
-        Some(id) => {
-            Err(Problem::new(ProblemKind::Forbidden, "user_id must be the caller's own").with("user_id", id))
-        }
+        Some(id) => Err(Problem::new(ProblemKind::Forbidden, "user_id must be the caller's own").with("user_id", id)),
     }
 }
 
@@ -119,6 +117,8 @@ impl Scope {
 async fn system_key(cx: &Context, tenant: TenantId, id: &SystemId) -> Result<SystemKey, Problem> {
     match cx.store.system(tenant, id).await? {
         Some(system) => Ok(system.key),
-        None => Err(Problem::new(ProblemKind::SystemNotFound, "There is no such system").with("system_id", id.as_str())),
+        None => {
+            Err(Problem::new(ProblemKind::SystemNotFound, "There is no such system").with("system_id", id.as_str()))
+        }
     }
 }

@@ -110,10 +110,7 @@ fn one(cursor: &Cursor, system_id: Option<SystemId>) -> DeviceState {
 }
 
 pub(super) fn not_found(user_id: i64, device_id: &DeviceId) -> Problem {
-    Problem::new(
-        ProblemKind::SyncStateNotFound,
-        format!("Sync state not found for user {user_id}, device {device_id}"),
-    )
-    .with("user_id", user_id)
-    .with("device_id", device_id.as_str())
+    Problem::new(ProblemKind::SyncStateNotFound, format!("Sync state not found for user {user_id}, device {device_id}"))
+        .with("user_id", user_id)
+        .with("device_id", device_id.as_str())
 }

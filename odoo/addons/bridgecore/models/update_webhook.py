@@ -209,7 +209,7 @@ class UpdateWebhook(models.Model):
         tracked = sorted(name for name, plan in plans.items() if plan.rule is not None)
         return {
             'addon': 'bridgecore',
-            'version': self.env['ir.module.module'].sudo().search([('name', '=', 'bridgecore')], limit=1).installed_version,
+            'version': self.env.ref('base.module_bridgecore').sudo().installed_version,
             'epoch': current.epoch,
             'database': cr.dbname,
             'database_uuid': parameters.get_param('database.uuid'),

@@ -5,6 +5,7 @@ from odoo import fields
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 
+from .. import recorder
 from .common import BridgeCoreCase
 
 
@@ -105,9 +106,20 @@ class TestRecording(BridgeCoreCase):
         self.partner._write({'comment': 'first'})
         savepoint.rollback()
         savepoint.close(rollback=False)
-        self.assertEqual(self.news(), [])
         self.partner._write({'comment': 'second'})
         self.assertEqual(self.news('res.partner'), [('res.partner', self.partner.id, 'write', ['comment'])])
+
+    def test_event_of_an_earlier_transaction_is_never_completed(self):
+        self.partner._write({'comment': 'committed'})
+        event = self.last_event()
+        self.news()
+        self.env.cr.execute('SELECT txid_current()')
+        earlier = self.env.cr.fetchone()[0] - 1
+        self.env.cr.postcommit.data[recorder.LAST_EVENTS_KEY] = {('res.partner', self.partner.id): (event.id, earlier)}
+        self.partner._write({'phone': '1'})
+        self.assertEqual(self.news('res.partner'), [('res.partner', self.partner.id, 'write', ['phone'])])
+        event.invalidate_recordset()
+        self.assertEqual(event.changed_fields, ['comment'])
 
     def test_refused_write_leaves_no_event(self):
         with self.assertRaises(UserError):

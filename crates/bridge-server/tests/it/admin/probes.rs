@@ -13,6 +13,9 @@ on_both_databases!(
     the_status_of_a_stopped_system_says_so,
 );
 
+/// The id of the demo ERP's admin there.
+const ERP_ADMIN: i64 = 2;
+
 async fn a_system_that_works_passes_the_test(setup: Setup) {
     let (app, erp) = (setup.start().await, demo_erp().await);
     let admin = app.admin().await;
@@ -37,7 +40,6 @@ async fn a_system_that_works_passes_the_test(setup: Setup) {
 async fn what_is_wrong_with_a_system_is_a_fact_in_the_answer(setup: Setup) {
     let (app, erp) = (setup.start().await, demo_erp().await);
     let admin = app.admin().await;
-    // Not one that is read in the background, whose log-ins would be counted together with ours.
     for (system_id, field, value, code) in [
         ("password", "password", "wrong", "ERP_AUTHENTICATION_FAILED"),
         ("user", "username", "nobody", "ERP_AUTHENTICATION_FAILED"),
@@ -69,7 +71,17 @@ async fn a_mended_system_passes_at_once(setup: Setup) {
     body["connection_config"]["password"] = json!("wrong");
     admin.post("/api/v1/systems", &body).await.expect(201);
     assert_eq!(test(&admin, "demo").await["success"], false);
-    admin.put("/api/v1/systems/demo", &json!({ "connection_config": erp.connection() })).await.expect(200);
+    assert_eq!(status(&admin, "demo").await["error"]["code"], "ERP_AUTHENTICATION_FAILED");
+    // Mended there: what is remembered of the refusal does not count for a person who tries it out.
+    set_password(&erp, "wrong");
+    assert_eq!(test(&admin, "demo").await["success"], true);
+    // Mended here.
+    set_password(&erp, "right");
+    assert_eq!(test(&admin, "demo").await["success"], false);
+    admin
+        .put("/api/v1/systems/demo", &json!({ "connection_config": erp.connection_as("admin", "right") }))
+        .await
+        .expect(200);
     assert_eq!(test(&admin, "demo").await["success"], true);
     erp.stop().await;
     assert_eq!(test(&admin, "demo").await["success"], false);
@@ -114,6 +126,13 @@ async fn the_status_of_a_stopped_system_says_so(setup: Setup) {
     assert_eq!(status(&admin, "demo").await["reachable"], true);
     app.stop().await;
     erp.stop().await;
+}
+
+/// Gives the ERP's admin another password.
+fn set_password(erp: &DemoErp, password: &str) {
+    let mut transaction = erp.db().begin(ERP_ADMIN);
+    transaction.write("res.users", &[ERP_ADMIN], json!({ "password": password })).unwrap();
+    transaction.commit();
 }
 
 async fn test(admin: &Client, system_id: &str) -> Value {

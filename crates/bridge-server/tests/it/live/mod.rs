@@ -1,1 +1,8 @@
 //! Changes out, as they happen.
+
+mod auth;
+mod bounds;
+mod subscribe;
+
+/// The path of live changes.
+pub(crate) const PATH: &str = "/ws/webhooks";

@@ -2,6 +2,7 @@
 
 use crate::support::eventually;
 use bridge_erp::{Adapter, Connection};
+use bridge_model::entropy::{Entropy as _, OsEntropy};
 use bridge_model::{ModelName, RecordId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -61,7 +62,7 @@ impl Odoo {
         let description: Description = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let template =
             description.addon_template_database.clone().expect("the add-on could not be installed; see the log above");
-        let database = format!("{name}_{}", std::process::id());
+        let database = format!("{name}_{}", OsEntropy::new().unwrap().hex(6));
         let mut odoo = Self { description, database, port: free_port(), process: None, adapter: None };
         odoo.sql(&odoo.url("postgres"), &format!("CREATE DATABASE {} TEMPLATE {template}", odoo.database)).await;
         odoo.launch().await;
@@ -71,6 +72,8 @@ impl Odoo {
 
     /// Starts Odoo again after [`Odoo::stop`], on the same port and database.
     pub(super) async fn launch(&mut self) {
+        // Whoever comes second in this process finds it installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let log = File::create(self.description.work_dir.join(format!("{}.log", self.database))).unwrap();
         let mut command = std::process::Command::new(&self.description.command[0]);
         command
@@ -160,6 +163,15 @@ impl Odoo {
         let sql = "SELECT model::text, record_id::bigint, event::text FROM update_webhook ORDER BY id";
         let rows = client.query(sql, &[]).await.unwrap();
         rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+    }
+
+    /// How many events Odoo has pushed and was told that they arrived.
+    pub(super) async fn pushed(&self) -> i64 {
+        let (client, connection) =
+            tokio_postgres::connect(&self.url(&self.database), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let sql = "SELECT count(*) FROM update_webhook WHERE push_state = 'sent'";
+        client.query_one(sql, &[]).await.unwrap().get(0)
     }
 
     fn adapter(&self) -> &Arc<dyn Adapter> {
