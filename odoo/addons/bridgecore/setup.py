@@ -64,6 +64,7 @@ def upsert(env, model, name, values, refresh):
             record.write(values)
         return
     record = env[model].create(values)
+    # Without noupdate, the next update would take records that no XML file names for left-overs.
     env['ir.model.data']._update_xmlids([
-        {'xml_id': 'bridgecore.' + name, 'record': record, 'noupdate': not refresh},
+        {'xml_id': 'bridgecore.' + name, 'record': record, 'noupdate': True},
     ])

@@ -2,7 +2,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .common import BridgeCoreCase
+from .cases import BridgeCoreCase
 
 
 @tagged('post_install', '-at_install')

@@ -2,7 +2,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from .. import hooks
-from .common import BridgeCoreCase
+from .cases import BridgeCoreCase
 
 
 @tagged('post_install', '-at_install')

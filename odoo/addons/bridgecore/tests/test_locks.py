@@ -1,7 +1,7 @@
 from odoo import SUPERUSER_ID, api, sql_db
 from odoo.tests import tagged
 
-from .common import BridgeCoreCase
+from .cases import BridgeCoreCase
 
 
 @tagged('post_install', '-at_install')

@@ -9,7 +9,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .. import push
-from .common import BridgeCoreCase
+from .cases import BridgeCoreCase
 
 
 @tagged('post_install', '-at_install')
