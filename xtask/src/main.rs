@@ -1,10 +1,11 @@
-//! Development commands: `cargo xtask test | ci | odoo | tidy`.
+//! Development commands: `cargo xtask test | ci | odoo | bench | tidy`.
 //!
 //! `test` installs what the tests need, runs every check and every test, and ends with one
 //! line that counts them. It is what CI runs.
 
 mod account;
 mod apt;
+mod bench;
 mod cache;
 mod checks;
 mod odoo;
@@ -43,6 +44,8 @@ enum Command {
         #[arg(long)]
         serve: bool,
     },
+    /// Measures the release build beside its floors and writes docs/BENCHMARKS.md.
+    Bench(bench::BenchArgs),
     /// Checks the rules that the compiler can't: import direction, file sizes, paths in docs.
     Tidy,
 }
@@ -78,6 +81,10 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Odoo { serve } => {
             odoo::command(serve, &stop)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench(args) => {
+            bench::run(&args, &stop)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Tidy => tidy::command(&stop),

@@ -1,15 +1,9 @@
-//! The rules for what people type into the fields of users and systems.
+//! The rules for what people type into the fields of users and systems. Those for names and passwords are in `auth`.
 
 use crate::problem::Problem;
 use serde::{Deserialize, Deserializer};
 
-/// The shortest password, in characters.
-pub const PASSWORD_CHARS_MIN: usize = 8;
-
-/// The longest password, in characters: far above any real one, far below what would keep a core busy.
-const PASSWORD_CHARS_MAX: usize = 1_000;
-
-/// The longest name of a user or system, in characters.
+/// The longest name of a system, in characters.
 const NAME_CHARS_MAX: usize = 128;
 
 /// The longest description, in characters.
@@ -17,21 +11,6 @@ const DESCRIPTION_CHARS_MAX: usize = 2_000;
 
 /// The longest version or language, in characters.
 const WORD_CHARS_MAX: usize = 32;
-
-/// Checks a log-in name.
-pub(crate) fn check_username(username: &str) -> Result<(), Problem> {
-    check_line("username", username, NAME_CHARS_MAX)
-}
-
-/// Checks a new password.
-pub(super) fn check_password(password: &str) -> Result<(), Problem> {
-    let length = password.chars().count();
-    if (PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&length) {
-        return Ok(());
-    }
-    let reason = format!("must have {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters");
-    Err(Problem::field("password", &reason))
-}
 
 /// Checks a system's name for people.
 pub(super) fn check_name(name: &str) -> Result<(), Problem> {
@@ -72,6 +51,7 @@ pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) ->
     Option::deserialize(field).map(Some)
 }
 
+/// Checks a text of one line.
 fn check_line(field: &str, text: &str, chars_max: usize) -> Result<(), Problem> {
     let fits = (1..=chars_max).contains(&text.chars().count());
     if !fits || text.trim() != text || text.chars().any(char::is_control) {

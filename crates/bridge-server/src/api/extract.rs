@@ -6,8 +6,7 @@ use crate::problem::{Problem, ProblemKind};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
-use http_body_util::BodyExt as _;
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 /// A JSON body.
@@ -29,7 +28,8 @@ impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
 /// Reads JSON; malformed text and a wrong shape are told apart.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| {
-        if error.is_data() {
+        // An enum's wrong kind of value is reported like a mistake of syntax, so that the text is looked at again.
+        if error.is_data() || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
             Problem::new(ProblemKind::Invalid, format!("The body does not have the expected form: {error}"))
         } else {
             Problem::new(ProblemKind::MalformedJson, format!("The body is not JSON: {error}"))
@@ -46,39 +46,16 @@ impl FromRequest<Context> for RawBody {
 
     async fn from_request(request: Request, cx: &Context) -> Result<Self, Problem> {
         let bytes_max = cx.config.server.body_bytes_max;
-        let mut body = request.into_body();
-        let mut kept = Vec::new();
-        let mut read = 0_usize;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                Problem::new(ProblemKind::MalformedJson, "The body could not be read").caused_by(error)
-            })?;
-            let Ok(bytes) = frame.into_data() else { continue };
-            read = read.saturating_add(bytes.len());
-            if read <= bytes_max {
-                kept.extend_from_slice(&bytes);
+        Bytes::from_request(request, cx).await.map(Self).map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Problem::new(ProblemKind::PayloadTooLarge, format!("The body is larger than {bytes_max} bytes"))
+                    .with("body_bytes_max", bytes_max)
             } else {
-                kept = Vec::new();
+                Problem::new(ProblemKind::MalformedJson, "The body could not be read").caused_by(rejection)
             }
-            // The rest of a body that is too large is read and thrown away: a connection that is closed while its
-            // client still sends is reset, and the client would never see the answer.
-            if read > bytes_max.saturating_mul(DISCARD_FACTOR) {
-                break;
-            }
-        }
-        if read > bytes_max {
-            return Err(Problem::new(
-                ProblemKind::PayloadTooLarge,
-                format!("The body is larger than {bytes_max} bytes"),
-            )
-            .with("body_bytes_max", bytes_max));
-        }
-        Ok(Self(kept.into()))
+        })
     }
 }
-
-/// How many times the largest body is read of one that is larger, before its connection is closed.
-const DISCARD_FACTOR: usize = 16;
 
 /// The query string.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod extract;
+mod linger;
 mod rest;
 mod ws;
 
@@ -30,6 +31,7 @@ pub fn router(cx: &Context) -> Router {
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(DefaultBodyLimit::max(cx.config.server.body_bytes_max))
+        .layer(middleware::from_fn(linger::take_in_the_rest))
         .layer(middleware::from_fn_with_state(cx.clone(), accompany))
         .with_state(cx.clone())
 }

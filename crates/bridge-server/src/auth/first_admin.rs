@@ -1,8 +1,8 @@
 //! The first user of a new installation.
 
-use crate::admin::{PASSWORD_CHARS_MIN, check_username};
+use super::check_username;
 use crate::context::Context;
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow};
 use bridge_store::{NewUser, Role};
 use std::fmt;
 
@@ -37,11 +37,8 @@ pub async fn first_admin(cx: &Context) -> anyhow::Result<Option<FirstAdmin>> {
     check_username(&username).map_err(|problem| anyhow!("security.first_admin_username: {}", problem.message))?;
     let made = settings.first_admin_password.is_empty().then(|| cx.entropy.hex(12));
     let password = made.clone().unwrap_or_else(|| settings.first_admin_password.clone());
-    ensure!(
-        password.chars().count() >= PASSWORD_CHARS_MIN,
-        "security.first_admin_password must have at least {PASSWORD_CHARS_MIN} characters"
-    );
-    let password_hash = cx.auth.hash_password(password, &*cx.entropy).await.context("hash the first password")?;
+    let password_hash =
+        cx.auth.hash_password(password, &*cx.entropy).await.context("hash security.first_admin_password")?;
     let new =
         NewUser { username: username.clone(), password_hash, role: Role::Admin, odoo_user_id: None, language: None };
     let user = cx.store.create_first_admin(TENANT_NAME, PLAN, new).await.context("make the first admin")?;

@@ -1,5 +1,6 @@
 //! From a name and a password to a session with its tokens.
 
+use super::check_username;
 use super::token::{Claims, Owner, TokenKind, Tokens, sha256_hex};
 use crate::config;
 use crate::context::Context;
@@ -40,7 +41,7 @@ pub async fn login(cx: &Context, request: LoginRequest) -> Result<Tokens, Proble
 
 async fn find(cx: &Context, username: &str) -> Result<Option<User>, Problem> {
     // Such a name cannot have been given to anybody, and the database could not even take it as a text.
-    if username.chars().any(char::is_control) {
+    if check_username(username).is_err() {
         return Ok(None);
     }
     Ok(cx.store.user_by_name(username).await?.filter(|user| user.active))

@@ -13,14 +13,16 @@ mod password;
 mod push_key;
 mod refresh;
 mod token;
+mod username;
 
 pub use first_admin::{FirstAdmin, first_admin};
 pub use login::{LoginRequest, login};
 pub use logout::logout;
 pub use me::{Me, me};
-pub use push_key::{NewPushKey, PushSource, new_push_key, push_key};
+pub use push_key::{PushSource, new_push_key, push_key, push_key_hash};
 pub use refresh::{RefreshRequest, refresh};
 pub use token::Tokens;
+pub use username::check_username;
 
 use crate::config;
 use crate::context::Context;
@@ -69,7 +71,7 @@ impl Auth {
         })
     }
 
-    /// The hash of a new password. `Busy` if too many are being worked on.
+    /// The hash of a new password. `Invalid` if it is too short or too long, `Busy` if too many are being worked on.
     pub async fn hash_password(&self, password: String, entropy: &dyn Entropy) -> Result<String, Problem> {
         self.passwords.hash(password, entropy).await
     }

@@ -10,6 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// The shortest password, in characters.
+const CHARS_MIN: usize = 8;
+
+/// The longest password, in characters: far above any real one, far below what would keep a core busy.
+const CHARS_MAX: usize = 1_000;
+
 /// How long a check may wait for its turn before its caller is told to come back.
 const TURN_WAIT: Duration = Duration::from_secs(10);
 
@@ -28,8 +34,11 @@ impl Passwords {
         Ok(Self { turns: Arc::new(Semaphore::new(at_once_max.max(1))), nobody })
     }
 
-    /// The hash of a new password.
+    /// The hash of a new password, if its length is right.
     pub(super) async fn hash(&self, password: String, entropy: &dyn Entropy) -> Result<String, Problem> {
+        if !(CHARS_MIN..=CHARS_MAX).contains(&password.chars().count()) {
+            return Err(Problem::field("password", &format!("must have {CHARS_MIN} to {CHARS_MAX} characters")));
+        }
         let salt = salt(entropy);
         self.work(move || hash(&password, &salt)).await?.map_err(|error| failed(&error))
     }

@@ -6,7 +6,6 @@ use crate::context::Context;
 use crate::problem::Problem;
 use bridge_model::{Entropy, TenantId};
 use bridge_store::System;
-use std::fmt;
 
 /// How every push key starts, so that one that got out is recognised for what it is.
 const PREFIX: &str = "bcpk_";
@@ -26,10 +25,7 @@ pub struct PushSource {
 /// The system that a push key (`bcpk_…`, from `X-API-Key` or as bearer) belongs to; `Unauthenticated` if it belongs
 /// to none that is active.
 pub async fn push_key(cx: &Context, headers_key: &str) -> Result<PushSource, Problem> {
-    if !headers_key.starts_with(PREFIX) {
-        return Err(not_valid());
-    }
-    let hash = sha256_hex(headers_key);
+    let hash = push_key_hash(headers_key).ok_or_else(not_valid)?;
     let load = async {
         let system = cx.store.system_by_push_key(&hash).await?;
         Ok(system.map(|system| PushSource { tenant: system.tenant, system }))
@@ -37,26 +33,14 @@ pub async fn push_key(cx: &Context, headers_key: &str) -> Result<PushSource, Pro
     cx.auth.push_keys.get(&hash, cx.clock.now(), load).await?.ok_or_else(not_valid)
 }
 
-/// A push key that was just made.
-#[derive(Clone)]
-pub struct NewPushKey {
-    /// The key itself, to be shown once and kept nowhere.
-    pub key: String,
-    /// What the database keeps of it.
-    pub hash: String,
+/// A new push key, to be shown once and kept nowhere.
+pub fn new_push_key(entropy: &dyn Entropy) -> String {
+    format!("{PREFIX}{}", entropy.hex(KEY_BYTES))
 }
 
-impl fmt::Debug for NewPushKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewPushKey").finish_non_exhaustive()
-    }
-}
-
-/// Makes a push key.
-pub fn new_push_key(entropy: &dyn Entropy) -> NewPushKey {
-    let key = format!("{PREFIX}{}", entropy.hex(KEY_BYTES));
-    let hash = sha256_hex(&key);
-    NewPushKey { key, hash }
+/// What the database keeps of a push key; `None` for what is no push key at all.
+pub fn push_key_hash(key: &str) -> Option<String> {
+    key.starts_with(PREFIX).then(|| sha256_hex(key))
 }
 
 fn not_valid() -> Problem {

@@ -6,7 +6,6 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::fmt::Write as _;
 
 /// The answer to a log-in or a refresh.
 #[derive(Debug, Clone, Serialize)]
@@ -150,11 +149,7 @@ pub(super) fn refused(message: &str) -> Problem {
 /// The SHA-256 of a random secret in hexadecimal digits: the form in which the database keeps it. A slow hash is for
 /// secrets that can be guessed, which these cannot.
 pub(super) fn sha256_hex(secret: &str) -> String {
-    Sha256::digest(secret).iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("{:x}", Sha256::digest(secret))
 }
 
 fn seconds(time: Timestamp) -> i64 {

@@ -5,7 +5,7 @@
 //! transaction that could hold them has ended. Nothing here does input or output.
 
 use bridge_model::Timestamp;
-use bridge_store::Gap;
+use bridge_store::{Gap, SourceState};
 use std::collections::BTreeSet;
 
 /// What a look at the rows above `read_to` says.
@@ -51,6 +51,13 @@ pub(super) fn settled(gaps: &[Gap], found: &BTreeSet<i64>, finished_before: Time
     gaps.iter().filter(|gap| !found.contains(&gap.id) && gap.seen_at < finished_before).map(|gap| gap.id).collect()
 }
 
+/// Whether rows up to `cleaned_to` were deleted in the ERP before they were read, beyond those up to `told`: they lie
+/// above what was read, or among the missing ids.
+pub(super) fn lost(source: &SourceState, told: i64, cleaned_to: i64) -> bool {
+    let missing = source.gaps.iter().any(|gap| told < gap.id && gap.id <= cleaned_to);
+    missing || source.read_to.max(told) < cleaned_to
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +85,17 @@ mod tests {
         let step = advance(0, &[500, 502], 4);
         assert_eq!(step, Advance { read_to: 500, opened: vec![496, 497, 498, 499], held_back: true });
         assert_eq!(advance(0, &[3], 4).opened, vec![1, 2]);
+    }
+
+    #[test]
+    fn rows_that_were_deleted_unread_are_noticed_once() {
+        let gaps = vec![Gap { id: 7, seen_at: at(1) }];
+        let source = SourceState { read_to: 10, gaps, ..SourceState::default() };
+        assert!(!lost(&source, 0, 6), "all of it had been read");
+        assert!(lost(&source, 0, 8), "7 was never seen");
+        assert!(lost(&source, 0, 12), "11 and 12 lie above");
+        assert!(!lost(&source, 8, 8) && !lost(&source, 12, 12), "told before");
+        assert!(lost(&source, 6, 7) && !lost(&source, 7, 10));
     }
 
     #[test]

@@ -27,7 +27,7 @@ const AGE_MARGIN: Duration = Duration::from_secs(2);
 /// Reads until `stop`, or until the lease is lost. Answers the lease as last renewed.
 pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lease, stop: &CancellationToken) -> Lease {
     let wake_up = cx.hub.reader(system.key);
-    let mut reader = Reader { cx, system, lease, info: None, failures: 0 };
+    let mut reader = Reader { cx, system, lease, info: None, cleaned_to: 0, failures: 0 };
     let mut pause = ms(cx.config.ingest.pull_interval_min_ms);
     loop {
         if !reader.keep_lease().await {
@@ -63,6 +63,8 @@ struct Reader<'a> {
     lease: Lease,
     /// The table's state and when (by our clock, before the call) it was asked for.
     info: Option<(Timestamp, FeedInfo)>,
+    /// Up to which id it has been told that events were cleaned away unread.
+    cleaned_to: i64,
     failures: u32,
 }
 
@@ -136,8 +138,13 @@ impl Reader<'_> {
         }
         let Some((asked_at, info)) = self.info.clone() else { return Ok(Looked::NoFeed) };
         if let Some(identity) = new_life(&source, &info) {
+            // What was gone when this life was first seen is nobody's loss, or was told with the new life.
+            self.cleaned_to = info.cleaned_to;
             self.open_epoch(&source, &identity).await?;
             source = self.source().await?;
+        } else if gaps::lost(&source, self.cleaned_to, info.cleaned_to) {
+            self.say_cleaned_unread(&source, info.cleaned_to).await?;
+            self.cleaned_to = info.cleaned_to;
         }
         let (source, any) = self.read(&adapter, source, finished_before(self.cx, asked_at, &info)).await?;
         let newest_id = info.newest_id.max(source.read_to);
@@ -181,6 +188,18 @@ impl Reader<'_> {
             pipeline::append(self.cx, tenant, batch).await?;
         }
         self.cx.store.open_epoch(tenant, key, identity, Some(self.lease.fence())).await?;
+        Ok(())
+    }
+
+    /// The ERP has cleaned rows away that we had not come to: they can't be read any more, so that anything may have
+    /// changed.
+    async fn say_cleaned_unread(&self, source: &SourceState, cleaned_to: i64) -> Result<(), Problem> {
+        tracing::warn!(system.id = %self.system.system_id, cleaned_to, "events were cleaned away before they were read");
+        let cause = format!("cleaned:{cleaned_to}");
+        let now = self.cx.clock.now();
+        let changes = pipeline::resets(self.system.key, source.epoch, self.known_models(), &cause, now);
+        let batch = Append { changes, fence: Some(self.lease.fence()), ..Append::default() };
+        pipeline::append(self.cx, self.system.tenant, batch).await?;
         Ok(())
     }
 
@@ -304,4 +323,42 @@ fn finished_before(cx: &Context, asked_at: Timestamp, info: &FeedInfo) -> Timest
         None => ms(cx.config.ingest.transaction_age_max_ms),
     };
     asked_at.minus(oldest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridge_erp::FeedKind;
+
+    #[test]
+    fn a_new_life_is_told_by_its_name_or_by_ids_that_start_over() {
+        let source = |identity: Option<&str>, read_to| SourceState {
+            identity: identity.map(str::to_owned),
+            read_to,
+            ..SourceState::default()
+        };
+        let info = |identity: &str, newest_id| FeedInfo {
+            kind: FeedKind::AutoWebhook,
+            identity: identity.to_owned(),
+            newest_id,
+            oldest_transaction_ms: None,
+        };
+        for (known, read_to, told, newest_id, expected) in [
+            (None, 0, "a/u", 9, Some("a/u")),
+            (Some("a/u"), 9, "a/u", 9, None),
+            (Some("a/u"), 9, "a/u", 12, None),
+            // A push came first and told less.
+            (Some("a"), 0, "a/u", 9, None),
+            // Cleaned out, which is no new life.
+            (Some("a/u"), 9, "a/u", 0, None),
+            // Put back in its place.
+            (Some("a/u"), 9, "a/u", 8, Some("a/u#1")),
+            (Some("a/u#1"), 9, "a/u", 8, Some("a/u#2")),
+            (Some("a/u#1"), 8, "a/u", 8, None),
+            (Some("a/u"), 9, "a/v", 12, Some("a/v")),
+        ] {
+            let found = new_life(&source(known, read_to), &info(told, newest_id));
+            assert_eq!(found.as_deref(), expected, "{known:?} {read_to} {told} {newest_id}");
+        }
+    }
 }

@@ -194,7 +194,7 @@ fn worth_saving(before: &Cursor, after: &Cursor, now: Timestamp) -> bool {
 }
 
 /// How old a device's noted time of its last pull may get while it finds nothing.
-const IDLE_SAVE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+const IDLE_SAVE_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
 
 fn answer(batch: Batch, last_sync_time: Option<Timestamp>) -> PullAnswer {
     PullAnswer {

@@ -13,5 +13,6 @@ mod crash;
 mod ingest;
 mod live;
 mod odoo;
+mod readme;
 mod support;
 mod sync;

@@ -3,7 +3,7 @@
 use super::check::{check_connection, check_system_type};
 use super::{SystemView, announce_change};
 use crate::admin::fields::{check_description, check_name, check_version};
-use crate::auth::{Admin, new_push_key};
+use crate::auth::{Admin, new_push_key, push_key_hash};
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_model::SystemId;
@@ -54,9 +54,9 @@ pub async fn register(cx: &Context, admin: &Admin, request: RegisterSystem) -> R
         system_version: request.system_version,
         description: request.description,
         connection: request.connection_config,
-        push_key_hash: Some(push_key.hash),
+        push_key_hash: push_key_hash(&push_key),
     };
     let system = cx.store.create_system(admin.0.tenant, new).await?;
     announce_change(cx, system.key);
-    Ok(SystemView { push_key: Some(push_key.key), ..SystemView::for_admin(system) })
+    Ok(SystemView { push_key: Some(push_key), ..SystemView::for_admin(system) })
 }

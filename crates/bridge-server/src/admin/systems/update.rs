@@ -3,7 +3,7 @@
 use super::check::check_connection;
 use super::{SystemView, announce_change, find, not_found};
 use crate::admin::fields::{check_description, check_name, check_version, given};
-use crate::auth::{Admin, new_push_key};
+use crate::auth::{Admin, new_push_key, push_key_hash};
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_model::SystemId;
@@ -68,7 +68,7 @@ pub async fn update(
     }
     let push_key = request.rotate_push_key.then(|| new_push_key(&*cx.entropy));
     if let Some(push_key) = &push_key {
-        system.push_key_hash = Some(push_key.hash.clone());
+        system.push_key_hash = push_key_hash(push_key);
     }
     if !cx.store.update_system(&system).await? {
         return Err(not_found(system_id));
@@ -76,7 +76,7 @@ pub async fn update(
     announce_change(cx, system.key);
     // Read again for the time of the change, which the store gives.
     let system = find(cx, admin.0.tenant, system_id).await?;
-    Ok(SystemView { push_key: push_key.map(|push_key| push_key.key), ..SystemView::for_admin(system) })
+    Ok(SystemView { push_key, ..SystemView::for_admin(system) })
 }
 
 fn check(request: &UpdateSystem) -> Result<(), Problem> {

@@ -1,8 +1,8 @@
 //! Changing a user.
 
 use super::{RoleWord, UserView, find, is_acting_admin, not_found, require_other_admin};
-use crate::admin::fields::{check_erp_user, check_language, check_password, check_username, given};
-use crate::auth::Admin;
+use crate::admin::fields::{check_erp_user, check_language, given};
+use crate::auth::{Admin, check_username};
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_model::UserId;
@@ -81,7 +81,6 @@ pub async fn update(cx: &Context, admin: &Admin, id: UserId, request: UpdateUser
 
 fn check(request: &UpdateUser) -> Result<(), Problem> {
     request.username.as_deref().map_or(Ok(()), check_username)?;
-    request.password.as_deref().map_or(Ok(()), check_password)?;
     request.odoo_user_id.flatten().map_or(Ok(()), check_erp_user)?;
     request.language.iter().flatten().try_for_each(|language| check_language(language))
 }

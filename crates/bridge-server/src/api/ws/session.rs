@@ -54,12 +54,13 @@ impl From<Problem> for End {
 /// Serves a connection to its end.
 pub(super) async fn run(cx: Context, socket: WebSocket, caller: Option<Caller>) {
     let mut connection = Connection { cx: &cx, socket };
-    let caller = match caller {
-        Some(caller) => Ok(caller),
-        None => tokio::select! {
+    let caller = if let Some(caller) = caller {
+        Ok(caller)
+    } else {
+        tokio::select! {
             caller = connection.first_message() => caller,
             () = cx.hub.sessions_have_to_end() => Err(End::stopping()),
-        },
+        }
     };
     let end = match caller {
         Ok(caller) => {

@@ -230,7 +230,7 @@ async fn no_route_opens_without_a_token(setup: Setup) {
         (Method::GET, "/api/v1/systems/demo/status"),
     ] {
         // Before anything else is looked at: a stranger does not even learn that the body is wrong.
-        for body in [b"{}".to_vec(), b"{".to_vec()] {
+        for body in [b"{}".to_vec(), b"{".to_vec(), vec![b'x'; 10 * 1024 * 1024]] {
             let answer = nobody.send_bytes(method.clone(), path, body).await;
             assert_eq!(answer.headers["www-authenticate"], "Bearer");
             answer.expect_problem(401, "AUTHENTICATION_FAILED");

@@ -1,5 +1,6 @@
 //! Changes in.
 
+mod cleaned;
 mod feed;
 mod nodes;
 mod order;

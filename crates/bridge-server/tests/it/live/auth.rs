@@ -85,7 +85,7 @@ async fn a_connection_ends_with_its_token_and_with_its_session() {
     let mut expiring = Live::connect(&app, PATH, Some(admin.token())).await;
     assert_eq!(expiring.next().await["type"], "authenticated");
     assert_eq!(expiring.next().await["type"], "ping");
-    clock.advance(Duration::from_secs(30 * 60));
+    clock.advance(Duration::from_mins(30));
     assert_eq!(expiring.closed().await.0, 4401);
 
     let admin = app.admin().await;
@@ -132,7 +132,8 @@ fn assert_authenticated(message: &Value, me: &Value) {
 async fn refused(app: &App, path: &str, token: Option<&str>) -> (u16, String) {
     match Live::try_connect(app, path, token).await {
         Err(Error::Http(response)) => {
-            let body: Value = serde_json::from_slice(response.body().as_deref().unwrap_or_default()).unwrap_or_default();
+            let body: Value =
+                serde_json::from_slice(response.body().as_deref().unwrap_or_default()).unwrap_or_default();
             (response.status().as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
         }
         Err(error) => panic!("{error}"),

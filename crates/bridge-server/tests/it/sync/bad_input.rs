@@ -59,7 +59,8 @@ async fn every_bad_request_gets_the_documented_shape_and_changes_nothing() {
     // Fields that nobody knows are left alone: a newer app may talk to an older service.
     phone.pull(json!({ "from_the_future": { "a": 1 } })).await;
 
-    for query in ["", "?device_id=", "?device_id=ab", "?device_id=phone-1&user_id=x", "?user_id=1", "?device_id=%ff%fe"] {
+    for query in ["", "?device_id=", "?device_id=ab", "?device_id=phone-1&user_id=x", "?user_id=1", "?device_id=%ff%fe"]
+    {
         let path = format!("/api/v2/sync/state{query}");
         admin.get(&path).await.expect_problem(400, "DATA_VALIDATION_FAILED");
         let path = format!("/api/v2/sync/reset{query}");

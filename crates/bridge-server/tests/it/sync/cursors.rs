@@ -1,4 +1,4 @@
-use super::device::{EMPTY, Device, positions, records, token_of};
+use super::device::{Device, EMPTY, positions, records, token_of};
 use crate::ingest::pusher::{Pusher, event};
 use crate::support::{Setup, on_both_databases};
 use serde_json::{Value, json};
@@ -36,14 +36,13 @@ async fn devices_and_users_do_not_move_each_other(setup: Setup) {
 async fn a_narrower_pull_has_a_cursor_of_its_own(setup: Setup) {
     let app = setup.start().await;
     let admin = app.admin().await;
-    let (shop, depot) =
-        (Pusher::register(&app, &admin, "shop").await, Pusher::register(&app, &admin, "depot").await);
+    let (shop, depot) = (Pusher::register(&app, &admin, "shop").await, Pusher::register(&app, &admin, "depot").await);
     shop.writes("sale.order", 1..=2).await;
     shop.writes("res.partner", 3..=4).await;
     depot.writes("sale.order", 5..=6).await;
     let all = Device::new(&admin, "phone-1");
-    let orders = all.with(json!({ "models_filter": ["sale.order"] }));
-    let from_depot = all.with(json!({ "system_id": "depot" }));
+    let orders = all.with(&json!({ "models_filter": ["sale.order"] }));
+    let from_depot = all.with(&json!({ "system_id": "depot" }));
 
     let narrow = orders.pull_after("0").await;
     assert_eq!((positions(&narrow), token_of(&narrow)), (vec![1, 2, 5, 6], "6".to_owned()));
@@ -55,13 +54,13 @@ async fn a_narrower_pull_has_a_cursor_of_its_own(setup: Setup) {
     assert_eq!(positions(&all.pull_after("0").await), [1, 2, 3, 4, 5, 6]);
     assert_eq!(positions(&orders.pull(json!({})).await), EMPTY);
     // The filter is a set: its order and repetitions do not matter, and an empty one is none.
-    let two = all.with(json!({ "models_filter": ["res.partner", "sale.order"] }));
+    let two = all.with(&json!({ "models_filter": ["res.partner", "sale.order"] }));
     two.pull_after("0").await;
     two.ack("5").await.expect(200);
-    let same = all.with(json!({ "models_filter": ["sale.order", "res.partner", "sale.order"] }));
+    let same = all.with(&json!({ "models_filter": ["sale.order", "res.partner", "sale.order"] }));
     assert_eq!(positions(&same.pull(json!({})).await), [6]);
     all.ack("5").await.expect(200);
-    assert_eq!(positions(&all.with(json!({ "models_filter": [] })).pull(json!({})).await), [6]);
+    assert_eq!(positions(&all.with(&json!({ "models_filter": [] })).pull(json!({})).await), [6]);
     let names: Vec<Value> = from_depot.pull_after("0").await["events"]
         .as_array()
         .unwrap()
@@ -86,13 +85,13 @@ async fn each_app_type_gets_its_models(setup: Setup) {
         ("manager_app", vec![1, 4]),
         ("mobile_app", vec![1, 2, 3, 4, 5, 6]),
     ] {
-        let answer = Device::new(&admin, "phone-1").with(json!({ "app_type": app_type })).pull_after("0").await;
+        let answer = Device::new(&admin, "phone-1").with(&json!({ "app_type": app_type })).pull_after("0").await;
         assert_eq!(records(&answer), expected, "{app_type}");
         assert_eq!(token_of(&answer), "6", "{app_type}: a token is the last position that was looked at");
     }
     // A filter narrows the app type; it does not widen it.
     let filtered = json!({ "app_type": "sales_app", "models_filter": ["res.partner", "account.move"] });
-    assert_eq!(records(&Device::new(&admin, "phone-1").with(filtered).pull_after("0").await), [3]);
+    assert_eq!(records(&Device::new(&admin, "phone-1").with(&filtered).pull_after("0").await), [3]);
     app.stop().await;
 }
 
@@ -105,7 +104,7 @@ async fn the_state_tells_how_far_each_cursor_has_come(setup: Setup) {
     admin.get(path).await.expect_problem(404, "SYNC_STATE_NOT_FOUND");
     let phone = Device::new(&admin, "phone-1");
     phone.pull(json!({})).await;
-    let narrow = phone.with(json!({ "app_type": "sales_app", "models_filter": ["sale.order"], "system_id": "shop" }));
+    let narrow = phone.with(&json!({ "app_type": "sales_app", "models_filter": ["sale.order"], "system_id": "shop" }));
     narrow.pull(json!({ "last_sync_token": "0", "limit": 2 })).await;
     narrow.pull(json!({ "last_sync_token": "1", "limit": 2 })).await;
     let state = admin.get(path).await.expect(200);
@@ -119,7 +118,10 @@ async fn the_state_tells_how_far_each_cursor_has_come(setup: Setup) {
         ["app_type", "system_id", "models_filter", "last_event_id", "last_offered_id", "confirmed_by", "sync_count"];
     assert_eq!(
         json!([shown(&states[0], &names), shown(&states[1], &names)]),
-        json!([["mobile_app", null, null, 0, 3, "next_pull", 1], ["sales_app", "shop", ["sale.order"], 1, 3, "token", 2]])
+        json!([
+            ["mobile_app", null, null, 0, 3, "next_pull", 1],
+            ["sales_app", "shop", ["sale.order"], 1, 3, "token", 2]
+        ])
     );
     assert_eq!((&states[1]["total_events_synced"], &states[1]["last_event_count"]), (&json!(4), &json!(2)));
     app.stop().await;
@@ -148,7 +150,7 @@ async fn an_admin_looks_for_a_user_and_nobody_else_does(setup: Setup) {
         (&admin, -1, 404),
     ] {
         let named = json!({ "user_id": user_id });
-        let phone = Device::new(client, "phone-1").with(named);
+        let phone = Device::new(client, "phone-1").with(&named);
         for answer in [
             phone.try_pull(json!({})).await,
             phone.ack("0").await,
@@ -168,7 +170,7 @@ async fn an_admin_looks_for_a_user_and_nobody_else_does(setup: Setup) {
     admin.get("/api/v2/sync/state?device_id=phone-1").await.expect_problem(404, "SYNC_STATE_NOT_FOUND");
     // Acting for a user shows what the user sees: here the ERP can't be asked, so nothing is shown or skipped.
     source.writes("sale.order", 1..=1).await;
-    let as_ann = Device::new(&admin, "phone-1").with(json!({ "user_id": ann_id }));
+    let as_ann = Device::new(&admin, "phone-1").with(&json!({ "user_id": ann_id }));
     as_ann.try_pull(json!({})).await.expect_problem(502, "CONNECTION_REFUSED");
     assert_eq!(positions(&Device::new(&admin, "phone-1").pull(json!({})).await), [1]);
     app.stop().await;
@@ -179,7 +181,7 @@ async fn many_pulls_at_once_of_one_device_skip_nothing(setup: Setup) {
     let admin = app.admin().await;
     let source = Pusher::register(&app, &admin, "shop").await;
     source.writes("sale.order", 1..=40).await;
-    let phone = Device::new(&admin, "phone-1").with(json!({ "limit": 5 }));
+    let phone = Device::new(&admin, "phone-1").with(&json!({ "limit": 5 }));
     let mut pulls = tokio::task::JoinSet::new();
     for number in 0..60 {
         let phone = phone.clone();

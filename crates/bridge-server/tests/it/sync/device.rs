@@ -23,8 +23,8 @@ impl Device {
     }
 
     /// The same with other wishes in each of its pulls.
-    pub(crate) fn with(&self, wishes: Value) -> Self {
-        Self { wish: merged(&self.wish, &wishes), ..self.clone() }
+    pub(crate) fn with(&self, wishes: &Value) -> Self {
+        Self { wish: merged(&self.wish, wishes), ..self.clone() }
     }
 
     /// The same with a client that has another token.

@@ -1,6 +1,7 @@
-use super::device::{EMPTY, Device, positions, token_of};
+use super::device::{Device, EMPTY, positions, token_of};
 use crate::ingest::pusher::Pusher;
 use crate::support::{App, Setup, eventually, manual_clock, on_both_databases};
+use bridge_server::config::days;
 use serde_json::json;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ async fn reset_starts_over_from_a_snapshot(setup: Setup) {
     assert_eq!(positions(&phone.pull_after("3").await), [4]);
     source.writes("sale.order", 5..=6).await;
     // Every cursor of the device is moved, those of other devices are not.
-    let narrow = phone.with(json!({ "models_filter": ["sale.order"] }));
+    let narrow = phone.with(&json!({ "models_filter": ["sale.order"] }));
     narrow.pull_after("0").await;
     let tablet = Device::new(&admin, "tablet-1");
     tablet.pull_after("0").await;
@@ -46,9 +47,9 @@ async fn who_was_away_for_too_long_is_told_to_start_over(setup: Setup) {
     Device::new(&admin, "phone-1").ack("2").await.expect(200);
     Device::new(&admin, "phone-2").pull_after("0").await;
     Device::new(&admin, "phone-2").ack("5").await.expect(200);
-    clock.advance(Duration::from_secs(29 * 86_400));
+    clock.advance(days(29));
     source.writes("sale.order", 6..=8).await;
-    clock.advance(Duration::from_secs(2 * 86_400));
+    clock.advance(days(2));
     clean_up(&app).await;
     let admin = app.admin().await;
     assert_eq!(log_after(&app, 5).await, [6, 7, 8]);
@@ -70,7 +71,7 @@ async fn who_was_away_for_too_long_is_told_to_start_over(setup: Setup) {
     for _ in 0..2 {
         let answer = new.pull(json!({})).await;
         assert_eq!((&answer["resync_required"], &answer["snapshot_position"]), (&json!(true), &json!(9)));
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
     }
     assert_eq!(positions(&new.pull_after("9").await), EMPTY);
     // What is trimmed is still known: a repetition does not come back.

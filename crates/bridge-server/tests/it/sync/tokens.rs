@@ -1,4 +1,4 @@
-use super::device::{EMPTY, Device, positions, records, token_of};
+use super::device::{Device, EMPTY, positions, records, token_of};
 use crate::ingest::pusher::Pusher;
 use crate::support::{Setup, manual_clock, on_both_databases};
 use serde_json::json;
@@ -57,7 +57,7 @@ async fn without_tokens_the_next_pull_confirms_after_the_retry_window(setup: Set
     let admin = app.admin().await;
     let source = Pusher::register(&app, &admin, "shop").await;
     source.writes("sale.order", 1..=3).await;
-    let old = Device::new(&admin, "old-app").with(json!({ "limit": 2 }));
+    let old = Device::new(&admin, "old-app").with(&json!({ "limit": 2 }));
     let first = old.pull(json!({})).await;
     assert_eq!((positions(&first), &first["has_more"]), (vec![1, 2], &json!(true)));
     source.writes("sale.order", 4..=4).await;
@@ -88,7 +88,7 @@ async fn who_sent_a_token_once_is_never_confirmed_by_pulling(setup: Setup) {
     assert_eq!(positions(&phone.pull(json!({ "limit": 2 })).await), [1, 2]);
     assert_eq!(positions(&phone.pull(json!({ "limit": 1, "last_sync_token": "2" })).await), [3]);
     for _ in 0..3 {
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         assert_eq!(positions(&phone.pull(json!({})).await), [3, 4]);
     }
     assert_eq!(phone.client.get("/api/v2/sync/state?device_id=phone-1").await.expect(200)["last_event_id"], 2);
@@ -96,10 +96,10 @@ async fn who_sent_a_token_once_is_never_confirmed_by_pulling(setup: Setup) {
     let tablet = Device::new(&admin, "tablet-1");
     assert_eq!(positions(&tablet.pull(json!({})).await), [1, 2, 3, 4]);
     tablet.ack("1").await.expect(200);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     for _ in 0..2 {
         assert_eq!(positions(&tablet.pull(json!({})).await), [2, 3, 4]);
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
     }
     app.stop().await;
 }
@@ -119,8 +119,8 @@ async fn ack_confirms_without_pulling(setup: Setup) {
     phone.ack("4").await.expect_problem(400, "INVALID_SYNC_TOKEN");
     assert_eq!(positions(&phone.pull(json!({})).await), [3]);
     // It confirms the pull that it names, and no other.
-    phone.with(json!({ "app_type": "sales_app" })).ack("3").await.expect_problem(404, "SYNC_STATE_NOT_FOUND");
-    let narrow = phone.with(json!({ "models_filter": ["sale.order"] }));
+    phone.with(&json!({ "app_type": "sales_app" })).ack("3").await.expect_problem(404, "SYNC_STATE_NOT_FOUND");
+    let narrow = phone.with(&json!({ "models_filter": ["sale.order"] }));
     narrow.ack("3").await.expect_problem(404, "SYNC_STATE_NOT_FOUND");
     narrow.pull_after("0").await;
     narrow.ack("3").await.expect(200);

@@ -1,4 +1,4 @@
-use super::device::{EMPTY, Device, positions, token_of};
+use super::device::{Device, EMPTY, positions, token_of};
 use crate::ingest::pusher::{Pusher, event};
 use crate::support::{App, Client, Setup, demo_erp, manual_clock, on_both_databases, register_demo_system};
 use bridge_erp::fake::{Addon, DemoErp, Options};
@@ -66,7 +66,7 @@ async fn a_user_sees_the_models_that_the_erp_lets_them_read(setup: Setup) {
         }
     }
     // Page by page it is the same, with the token always beyond what was left out.
-    let paged = phone.with(json!({ "limit": 1 })).pull_all_after("0").await;
+    let paged = phone.with(&json!({ "limit": 1 })).pull_all_after("0").await;
     assert_eq!(paged.iter().map(|event| event["id"].as_i64().unwrap()).collect::<Vec<_>>(), [1, 3, 6, 8]);
 
     let all = Device::new(&admin, "phone-1").pull_after("0").await;
@@ -113,18 +113,18 @@ async fn what_cannot_be_judged_is_neither_shown_nor_skipped(setup: Setup) {
     let cut = phone.pull_after("3").await;
     assert_eq!((positions(&cut), token_of(&cut).as_str(), &cut["has_more"]), (vec![4], "5", &json!(true)));
     phone.try_pull(json!({ "last_sync_token": "5" })).await.expect_problem(502, "CONNECTION_REFUSED");
-    assert_eq!(positions(&phone.with(json!({ "models_filter": ["sale.order"] })).pull_after("0").await), [1, 2, 4, 7]);
+    assert_eq!(positions(&phone.with(&json!({ "models_filter": ["sale.order"] })).pull_after("0").await), [1, 2, 4, 7]);
     // Also after a restart of ours, since it is kept; also when it is no longer fresh; but not for ever.
     let setup = app.stop().await;
     let app = setup.start().await;
     let phone = phone.of(&app.login("ann", "a user's password").await);
-    let orders = phone.with(json!({ "models_filter": ["sale.order"] }));
+    let orders = phone.with(&json!({ "models_filter": ["sale.order"] }));
     assert_eq!(positions(&orders.pull_after("0").await), [1, 2, 4, 7]);
-    clock.advance(Duration::from_secs(23 * 3_600));
+    clock.advance(Duration::from_hours(23));
     let again = app.login("ann", "a user's password").await;
     let orders = orders.of(&again);
     assert_eq!(positions(&orders.pull_after("0").await), [1, 2, 4, 7]);
-    clock.advance(Duration::from_secs(2 * 3_600));
+    clock.advance(Duration::from_hours(2));
     let again = app.login("ann", "a user's password").await;
     let orders = orders.of(&again);
     orders.try_pull(json!({ "last_sync_token": "0" })).await.expect_problem(502, "CONNECTION_REFUSED");
@@ -144,7 +144,7 @@ async fn a_right_that_is_taken_away_is_noticed_when_it_is_no_longer_fresh() {
     let admin = app.admin().await;
     register_demo_system(&admin, &erp, "main").await;
     let ann = app.user("ann", Some(SALES)).await;
-    let phone = Device::new(&ann, "phone-1").with(json!({ "models_filter": ["res.partner"] }));
+    let phone = Device::new(&ann, "phone-1").with(&json!({ "models_filter": ["res.partner"] }));
     let partner = erp.db().ids("res.partner")[0];
     let edit = |city: &str| {
         let mut tx = erp.db().begin(2);
