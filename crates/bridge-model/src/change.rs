@@ -79,7 +79,7 @@ words!(Origin { Push = "push", Pull = "pull", Capture = "capture", Wal = "wal", 
 
 /// A record's key in its ERP: a number in Odoo, text in systems whose keys are text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a number or a text")]
 pub enum RecordId {
     /// A positive number.
     Number(i64),

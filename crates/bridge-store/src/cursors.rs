@@ -53,8 +53,8 @@ pub struct Cursor {
     pub confirmed: Position,
     /// The highest position handed out; at least `confirmed`.
     pub offered: Position,
-    /// Where the batch that was handed out last began.
-    pub offered_from: Position,
+    /// Where the batch ends that the last pull handed out: what a client without tokens confirms by coming again.
+    pub batch_to: Position,
     /// When that batch was handed out.
     pub offered_at: Option<Timestamp>,
     /// Whether the device confirms by token; from then on nothing is taken as confirmed implicitly.
@@ -80,7 +80,7 @@ impl Cursor {
             key,
             confirmed: position,
             offered: position,
-            offered_from: position,
+            batch_to: position,
             offered_at: None,
             explicit: false,
             last_sync_at: None,
@@ -95,12 +95,59 @@ impl Cursor {
 
 macro_rules! columns {
     () => {
-        "tenant_id, user_id, device_id, app_type, system_key, models, confirmed, offered, offered_from, offered_at, \
+        "tenant_id, user_id, device_id, app_type, system_key, models, confirmed, offered, batch_to, offered_at, \
          explicit, last_sync_at, sync_count, events_synced, last_event_count, created_at, version"
     };
 }
 
+/// What a device has synchronised with one app: its cursors of that app type taken together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppOfDevice {
+    /// The device.
+    pub device: DeviceId,
+    /// The kind of app.
+    pub app_type: AppType,
+    /// How many cursors there are.
+    pub cursors: u64,
+    /// What the least advanced of them has confirmed.
+    pub confirmed: Position,
+    /// When the device last synchronised with any of them.
+    pub last_sync_at: Option<Timestamp>,
+    /// How often it did in all.
+    pub sync_count: i64,
+    /// How many changes it got in all.
+    pub events_synced: i64,
+    /// When the first of them was made.
+    pub created_at: Timestamp,
+    /// When one of them was last written; from then on the time runs after which they are forgotten.
+    pub used_at: Timestamp,
+}
+
 impl Store {
+    /// What a user's devices have synchronised, by device and app type: of at most `limit` devices after `after`.
+    pub async fn devices(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        after: Option<&DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<AppOfDevice>, StoreError> {
+        let sql = "SELECT device_id, app_type, COUNT(*), MIN(confirmed), MAX(last_sync_at),
+                CAST(SUM(sync_count) AS BIGINT), CAST(SUM(events_synced) AS BIGINT), MIN(created_at), MAX(used_at)
+             FROM cursors WHERE tenant_id = ?1 AND user_id = ?2 AND device_id IN
+                (SELECT DISTINCT device_id FROM cursors WHERE tenant_id = ?1 AND user_id = ?2 AND device_id > ?3
+                 ORDER BY device_id LIMIT ?4)
+             GROUP BY device_id, app_type ORDER BY device_id, app_type";
+        let after = after.map_or("", DeviceId::as_str);
+        self.rows(Statement::new(sql, params![tenant, user, after, limit]), app_of_device).await
+    }
+
+    /// Forgets a user's device with all its cursors; answers how many.
+    pub async fn forget_device(&self, tenant: TenantId, user: UserId, device: &DeviceId) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM cursors WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3";
+        self.affected(Statement::new(sql, params![tenant, user, device])).await
+    }
+
     /// The cursor of this key, if the device has one.
     pub async fn cursor(&self, key: &CursorKey) -> Result<Option<Cursor>, StoreError> {
         let sql = concat!(
@@ -169,7 +216,7 @@ impl Store {
         position: Position,
     ) -> Result<u64, StoreError> {
         self.affected(Statement::new(
-            "UPDATE cursors SET confirmed = ?5, offered = ?5, offered_from = ?5, offered_at = NULL, used_at = ?6,
+            "UPDATE cursors SET confirmed = ?5, offered = ?5, batch_to = ?5, offered_at = NULL, used_at = ?6,
                 version = version + 1
              WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3 AND app_type = COALESCE(?4, app_type)",
             params![tenant, user, device, app_type, position, self.now()],
@@ -209,7 +256,7 @@ fn insert(cursor: &Cursor, now: Timestamp) -> Statement {
             key.models.clone().map(models_text),
             cursor.confirmed,
             cursor.offered.max(cursor.confirmed),
-            cursor.offered_from,
+            cursor.batch_to,
             cursor.offered_at,
             cursor.explicit,
             cursor.last_sync_at,
@@ -226,7 +273,7 @@ fn insert(cursor: &Cursor, now: Timestamp) -> Statement {
 fn update(cursor: &Cursor, now: Timestamp) -> Statement {
     let key = &cursor.key;
     Statement::new(
-        "UPDATE cursors SET confirmed = ?8, offered = ?9, offered_from = ?10, offered_at = ?11, explicit = ?12,
+        "UPDATE cursors SET confirmed = ?8, offered = ?9, batch_to = ?10, offered_at = ?11, explicit = ?12,
             last_sync_at = ?13, sync_count = ?14, events_synced = ?15, last_event_count = ?16, used_at = ?17,
             version = version + 1
          WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3 AND app_type = ?4 AND system_key = ?5
@@ -241,7 +288,7 @@ fn update(cursor: &Cursor, now: Timestamp) -> Statement {
             cursor.version,
             cursor.confirmed,
             cursor.offered.max(cursor.confirmed),
-            cursor.offered_from,
+            cursor.batch_to,
             cursor.offered_at,
             cursor.explicit,
             cursor.last_sync_at,
@@ -269,9 +316,31 @@ fn filter_key(key: &CursorKey) -> String {
     })
 }
 
+fn app_of_device(row: &Row) -> Result<AppOfDevice, StoreError> {
+    Ok(AppOfDevice {
+        device: device_of(row.get_text(0)?)?,
+        app_type: app_type_of(row.get_text(1)?)?,
+        cursors: row.get_u64(2)?,
+        confirmed: Position::new(row.get_i64(3)?),
+        last_sync_at: row.get_opt_time(4)?,
+        sync_count: row.get_i64(5)?,
+        events_synced: row.get_i64(6)?,
+        created_at: row.get_time(7)?,
+        used_at: row.get_time(8)?,
+    })
+}
+
+fn device_of(text: String) -> Result<DeviceId, StoreError> {
+    DeviceId::parse(text).map_err(|_| StoreError::Corrupt { what: "a cursor's device" })
+}
+
+fn app_type_of(text: String) -> Result<AppType, StoreError> {
+    AppType::parse(text).map_err(|_| StoreError::Corrupt { what: "a cursor's app type" })
+}
+
 fn cursor(row: &Row) -> Result<Cursor, StoreError> {
-    let device = DeviceId::parse(row.get_text(2)?).map_err(|_| StoreError::Corrupt { what: "a cursor's device" })?;
-    let app_type = AppType::parse(row.get_text(3)?).map_err(|_| StoreError::Corrupt { what: "a cursor's app type" })?;
+    let device = device_of(row.get_text(2)?)?;
+    let app_type = app_type_of(row.get_text(3)?)?;
     Ok(Cursor {
         key: CursorKey {
             tenant: TenantId(row.get_i64(0)?),
@@ -283,7 +352,7 @@ fn cursor(row: &Row) -> Result<Cursor, StoreError> {
         },
         confirmed: Position::new(row.get_i64(6)?),
         offered: Position::new(row.get_i64(7)?),
-        offered_from: Position::new(row.get_i64(8)?),
+        batch_to: Position::new(row.get_i64(8)?),
         offered_at: row.get_opt_time(9)?,
         explicit: row.get_bool(10)?,
         last_sync_at: row.get_opt_time(11)?,

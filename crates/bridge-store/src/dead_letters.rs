@@ -1,7 +1,7 @@
 //! What arrived and could not be understood: kept with its reason and its bytes, so that nothing is lost silently.
 
 use crate::db::{Row, Statement, params};
-use crate::{Store, StoreError};
+use crate::{Append, Fence, Store, StoreError};
 use bridge_model::{Origin, SourceId, SystemKey, TenantId, Timestamp};
 
 /// Something that could not be understood, on its way into the store.
@@ -36,6 +36,32 @@ pub struct DeadLetter {
     pub body: Vec<u8>,
     /// When it came.
     pub received_at: Timestamp,
+    /// How often it was tried again, in vain.
+    pub attempts: i64,
+    /// When that was last.
+    pub last_attempt_at: Option<Timestamp>,
+}
+
+/// Which dead letters are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeadLetterFilter {
+    /// Only those of this system.
+    pub system: Option<SystemKey>,
+    /// Only those whose reason contains this text, letter by letter; an empty text is in every reason.
+    pub reason_contains: Option<String>,
+}
+
+/// What a store adds to the appends of another try of a dead letter.
+#[derive(Debug, Clone)]
+pub(crate) struct Retry {
+    pub(crate) dead_letter: i64,
+    pub(crate) fence: Fence,
+}
+
+macro_rules! columns {
+    () => {
+        "id, system_key, origin, source_id, reason, body, received_at, attempts, last_attempt_at"
+    };
 }
 
 impl Store {
@@ -46,9 +72,54 @@ impl Store {
         after: Option<i64>,
         limit: u32,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        let sql = "SELECT id, system_key, origin, source_id, reason, body, received_at FROM dead_letters
-             WHERE tenant_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-        self.rows(Statement::new(sql, params![tenant, after.unwrap_or(0), limit]), dead_letter).await
+        self.dead_letters_of(tenant, &DeadLetterFilter::default(), after, limit).await
+    }
+
+    /// The same of those that the filter means.
+    pub async fn dead_letters_of(
+        &self,
+        tenant: TenantId,
+        filter: &DeadLetterFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        // REPLACE finds a text in which no sign has a meaning of its own, in both databases alike.
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM dead_letters WHERE tenant_id = ?1 AND id > ?2
+                AND system_key IS NOT DISTINCT FROM COALESCE(CAST(?3 AS BIGINT), system_key)
+                AND (CAST(?4 AS TEXT) = '' OR REPLACE(reason, CAST(?4 AS TEXT), '') <> reason)
+             ORDER BY id LIMIT ?5"
+        );
+        let reason = filter.reason_contains.as_deref().unwrap_or_default();
+        self.rows(Statement::new(sql, params![tenant, after.unwrap_or(0), filter.system, reason, limit]), dead_letter)
+            .await
+    }
+
+    /// A tenant's dead letter of this number.
+    pub async fn dead_letter(&self, tenant: TenantId, id: i64) -> Result<Option<DeadLetter>, StoreError> {
+        let sql = concat!("SELECT ", columns!(), " FROM dead_letters WHERE tenant_id = ?1 AND id = ?2");
+        self.row(Statement::new(sql, params![tenant, id]), dead_letter).await
+    }
+
+    /// The same store for another try of a dead letter: whatever is appended through it [settles](Append::settles) that
+    /// letter, and is refused with [`StoreError::Fenced`] once another may be trying it.
+    #[must_use]
+    pub fn settling(&self, dead_letter: i64, fence: Fence) -> Self {
+        let mut store = self.clone();
+        store.retry = Some(Retry { dead_letter, fence });
+        store
+    }
+
+    /// Notes that a dead letter was tried again in vain, and why; `false` if the tenant has none of this number.
+    pub async fn fail_dead_letter(&self, tenant: TenantId, id: i64, reason: &str) -> Result<bool, StoreError> {
+        self.changed(failed_again(tenant, id, reason, self.now())).await
+    }
+
+    /// Removes a dead letter that needs nothing more; `false` if the tenant has none of this number.
+    pub async fn remove_dead_letter(&self, tenant: TenantId, id: i64) -> Result<bool, StoreError> {
+        self.changed(settled(tenant, id)).await
     }
 
     /// How many dead letters a tenant has.
@@ -70,9 +141,31 @@ impl Store {
     }
 }
 
+/// What an append does with dead letters: it keeps those that came with it, or settles the one it comes from.
+pub(crate) fn dead_letter_statements(tenant: TenantId, batch: &Append, now: Timestamp) -> Vec<Statement> {
+    match (batch.settles, batch.dead_letters.first()) {
+        (None, _) => batch.dead_letters.iter().map(|letter| insert_dead_letter(tenant, letter, now)).collect(),
+        (Some(id), None) => vec![settled(tenant, id)],
+        // It is the same letter again, so that it is not kept twice.
+        (Some(id), Some(again)) => vec![failed_again(tenant, id, &again.reason, now)],
+    }
+}
+
+fn settled(tenant: TenantId, id: i64) -> Statement {
+    Statement::new("DELETE FROM dead_letters WHERE tenant_id = ?1 AND id = ?2", params![tenant, id])
+}
+
+fn failed_again(tenant: TenantId, id: i64, reason: &str, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE dead_letters SET attempts = attempts + 1, reason = ?3, last_attempt_at = ?4
+         WHERE tenant_id = ?1 AND id = ?2",
+        params![tenant, id, reason, now],
+    )
+}
+
 /// The statement that keeps a dead letter; it changes no row if one with the same system, origin and source id is
 /// kept already.
-pub(crate) fn insert_dead_letter(tenant: TenantId, letter: &NewDeadLetter, now: Timestamp) -> Statement {
+fn insert_dead_letter(tenant: TenantId, letter: &NewDeadLetter, now: Timestamp) -> Statement {
     Statement::new(
         "INSERT INTO dead_letters (tenant_id, system_key, origin, source_id, reason, body, received_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
@@ -97,5 +190,7 @@ fn dead_letter(row: &Row) -> Result<DeadLetter, StoreError> {
         reason: row.get_text(4)?,
         body: row.get_blob(5)?,
         received_at: row.get_time(6)?,
+        attempts: row.get_i64(7)?,
+        last_attempt_at: row.get_opt_time(8)?,
     })
 }

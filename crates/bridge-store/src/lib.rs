@@ -12,6 +12,7 @@ mod error;
 mod jobs;
 mod leases;
 mod log;
+mod look_back;
 mod open;
 mod rights;
 mod sessions;
@@ -23,12 +24,13 @@ mod users;
 #[cfg(test)]
 mod contract;
 
-pub use cursors::{Cursor, CursorKey};
-pub use dead_letters::{DeadLetter, NewDeadLetter};
+pub use cursors::{AppOfDevice, Cursor, CursorKey};
+pub use dead_letters::{DeadLetter, DeadLetterFilter, NewDeadLetter};
 pub use error::{Cause, StoreError};
 pub use jobs::{Job, JobCounts, JobId, NewJob, Schedule};
 pub use leases::{Fence, Lease};
 pub use log::{Append, Appended, LogPage, LogQuery, LogRead, Retention, Trimmed};
+pub use look_back::{ChangeCount, LogFilter, LogSpan, Newest};
 pub use open::{Store, StoreOptions, WriteStats};
 pub use rights::Readable;
 pub use sessions::Session;

@@ -4,7 +4,7 @@
 //! of the tenant's row in `log_heads`. Whoever reads on from the last position it has seen misses nothing.
 
 use crate::db::{Param, Statement, params};
-use crate::{Fence, NewDeadLetter, NewJob, SourceProgress, Store, StoreError};
+use crate::{Fence, LogSpan, NewDeadLetter, NewJob, SourceProgress, Store, StoreError};
 use bridge_model::{Change, ModelName, NewChange, Position, SystemKey, TenantId, Timestamp};
 
 /// What one durable transaction adds to a tenant's log and beside it: all of it or nothing.
@@ -20,6 +20,9 @@ pub struct Append {
     pub progress: Option<SourceProgress>,
     /// The writer's proof that it still leads.
     pub fence: Option<Fence>,
+    /// The dead letter that this append is another try of: it is removed, or, if `dead_letters` says that it is still
+    /// not understood, it stays with one more attempt and that reason, and is not kept a second time.
+    pub settles: Option<i64>,
 }
 
 impl Append {
@@ -137,7 +140,11 @@ impl Store {
     /// [`StoreError::Fenced`] if the fence or the progress is no longer current, [`StoreError::NotFound`] if there is
     /// no such tenant, [`StoreError::Invalid`] if a key is too long or has a zero byte, [`StoreError::Busy`] if too much is waiting. After [`StoreError::Unavailable`] the append may
     /// have been kept or not.
-    pub async fn append(&self, tenant: TenantId, batch: Append) -> Result<Appended, StoreError> {
+    pub async fn append(&self, tenant: TenantId, mut batch: Append) -> Result<Appended, StoreError> {
+        if let Some(retry) = &self.retry {
+            batch.settles = Some(retry.dead_letter);
+            batch.fence.get_or_insert_with(|| retry.fence.clone());
+        }
         batch.changes.iter().try_for_each(storable)?;
         self.db().append(tenant, batch, self.now()).await
     }
@@ -146,6 +153,12 @@ impl Store {
     pub async fn head(&self, tenant: TenantId) -> Result<Position, StoreError> {
         let rows = self.db().read("SELECT head FROM log_heads WHERE tenant_id = ?1", params![tenant]).await?;
         rows.first().map_or(Ok(Position::START), |row| row.get_i64(0).map(Position::new))
+    }
+
+    /// What is kept of a tenant's log now.
+    pub async fn kept(&self, tenant: TenantId) -> Result<LogSpan, StoreError> {
+        let (after, up_to) = self.bounds(tenant).await?;
+        Ok(LogSpan { after, up_to })
     }
 
     /// Reads a page of a tenant's log: the changes, the head and what is trimmed are of one moment.

@@ -5,6 +5,7 @@ use crate::crypt::Crypt;
 use crate::db::postgres::Postgres;
 use crate::db::sqlite::Sqlite;
 use crate::db::{Db, migrations};
+use crate::dead_letters::Retry;
 use bridge_model::{Clock, Entropy, Timestamp};
 use std::fmt;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     crypt: Arc<Crypt>,
+    pub(crate) retry: Option<Retry>,
 }
 
 /// How to open a store. Made by [`StoreOptions::new`]; every limit has a default.
@@ -98,7 +100,7 @@ impl Store {
         } else {
             return Err(StoreError::unavailable(UnknownUrl));
         };
-        Ok(Self { db, clock, entropy, crypt })
+        Ok(Self { db, clock, entropy, crypt, retry: None })
     }
 
     /// Writes everything that is waiting, then lets go of the database. Later calls are refused.

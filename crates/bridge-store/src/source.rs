@@ -4,7 +4,7 @@
 use crate::db::{Expect, Row, Statement, params};
 use crate::leases::check_fence;
 use crate::{Fence, Store, StoreError};
-use bridge_model::{Epoch, SystemKey, TenantId, Timestamp};
+use bridge_model::{Epoch, ModelName, SystemKey, TenantId, Timestamp};
 
 /// How far a system has been read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +58,16 @@ impl Store {
             read_to: first.get_i64(2)?,
             gaps: rows.iter().filter_map(|row| gap(row).transpose()).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The models of which the log tells for this system, sorted. Looks through the tenant's whole log: for rare
+    /// occasions such as a restore of the ERP.
+    pub async fn logged_models(&self, tenant: TenantId, system: SystemKey) -> Result<Vec<ModelName>, StoreError> {
+        let sql = "SELECT DISTINCT model FROM changes WHERE tenant_id = ?1 AND system_key = ?2 ORDER BY model";
+        self.rows(Statement::new(sql, params![tenant, system]), |row| {
+            ModelName::parse(row.get_text(0)?).map_err(|_| StoreError::Corrupt { what: "a model's name" })
+        })
+        .await
     }
 
     /// Says which life of a system's numbering is being read, and answers its epoch.

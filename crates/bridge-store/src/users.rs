@@ -3,7 +3,7 @@
 use crate::db::{Row, Statement, params};
 use crate::tenants::lock_accounts;
 use crate::{Store, StoreError};
-use bridge_model::{TenantId, Timestamp, UserId};
+use bridge_model::{SystemKey, TenantId, Timestamp, UserId};
 use std::fmt;
 
 /// What a user may do.
@@ -49,6 +49,9 @@ pub struct User {
     pub role: Role,
     /// The user's id in the business system, if linked.
     pub odoo_user_id: Option<i64>,
+    /// The system in which `odoo_user_id` is that user; the same number is another person elsewhere. `None` without
+    /// a link, and while the tenant had no primary system since the link was set.
+    pub odoo_system: Option<SystemKey>,
     /// The language of messages, for example `ar`; `None` means as the client asks.
     pub language: Option<String>,
     /// Whether the user may log in.
@@ -65,6 +68,7 @@ impl fmt::Debug for User {
             .field("username", &self.username)
             .field("role", &self.role)
             .field("odoo_user_id", &self.odoo_user_id)
+            .field("odoo_system", &self.odoo_system)
             .field("active", &self.active)
             .finish_non_exhaustive()
     }
@@ -79,7 +83,7 @@ pub struct NewUser {
     pub password_hash: String,
     /// What the user may do.
     pub role: Role,
-    /// The user's id in the business system, if linked.
+    /// The user's id in the tenant's primary system of this moment, if linked.
     pub odoo_user_id: Option<i64>,
     /// The language of messages.
     pub language: Option<String>,
@@ -97,20 +101,23 @@ impl fmt::Debug for NewUser {
 
 macro_rules! columns {
     () => {
-        "id, tenant_id, username, password_hash, role, odoo_user_id, language, active, created_at"
+        "id, tenant_id, username, password_hash, role, odoo_user_id, language, active, created_at, odoo_system_key"
     };
 }
 
 impl Store {
-    /// Makes an active user. A name that is taken, in whichever tenant, is `Conflict("username")`; an unknown
+    /// Makes an active user; a link is to the tenant's primary system of this moment, if there is one. A name that is taken, in whichever tenant, is `Conflict("username")`; an unknown
     /// tenant is `NotFound`.
     pub async fn create_user(&self, tenant: TenantId, new: NewUser) -> Result<User, StoreError> {
         let now = self.now();
         let statement = Statement::new(
             "INSERT INTO users
-                (tenant_id, username, password_hash, role, odoo_user_id, language, active, created_at)
-             SELECT id, ?2, ?3, ?4, ?5, ?6, 1, ?7 FROM tenants WHERE id = ?1
-             RETURNING id",
+                (tenant_id, username, password_hash, role, odoo_user_id, language, active, created_at, odoo_system_key)
+             SELECT id, ?2, ?3, ?4, ?5, ?6, 1, ?7,
+                (SELECT key FROM systems WHERE tenant_id = ?1 AND is_primary = 1 AND deleted_at IS NULL
+                    AND CAST(?5 AS BIGINT) IS NOT NULL)
+             FROM tenants WHERE id = ?1
+             RETURNING id, odoo_system_key",
             params![
                 tenant.0,
                 new.username.as_str(),
@@ -121,8 +128,9 @@ impl Store {
                 now,
             ],
         );
-        let id = self.returned(vec![statement], |row| row.get_i64(0)).await?.ok_or(StoreError::NotFound)?;
-        Ok(made(UserId(id), tenant, new, now))
+        let ids = |row: &Row| Ok((UserId(row.get_i64(0)?), row.get_opt_i64(1)?.map(SystemKey)));
+        let (id, odoo_system) = self.returned(vec![statement], ids).await?.ok_or(StoreError::NotFound)?;
+        Ok(User { odoo_system, ..made(id, tenant, new, now) })
     }
 
     /// Makes the first tenant and its first user, an admin, in one transaction; `None` if there is a user already.
@@ -181,11 +189,13 @@ impl Store {
     }
 
     /// Saves everything of a user but id, tenant and time of making; `false` if there is no such user, and
-    /// `Conflict("username")` if the new name is taken.
+    /// `Conflict("username")` if the new name is taken. Where `odoo_system` is `None` and `odoo_user_id` is the one
+    /// that is stored, the system stays as it is: it may have been bound since the user was read.
     pub async fn update_user(&self, user: &User) -> Result<bool, StoreError> {
         self.changed(Statement::new(
             "UPDATE users SET username = ?3, password_hash = ?4, role = ?5, odoo_user_id = ?6, language = ?7,
-                active = ?8
+                active = ?8,
+                odoo_system_key = COALESCE(?9, CASE WHEN odoo_user_id = ?6 THEN odoo_system_key END)
              WHERE tenant_id = ?1 AND id = ?2",
             params![
                 user.tenant.0,
@@ -196,7 +206,20 @@ impl Store {
                 user.odoo_user_id,
                 user.language.clone(),
                 user.active,
+                user.odoo_system,
             ],
+        ))
+        .await
+    }
+
+    /// Binds a user's link that was set while the tenant had no primary system; `false` if there is no such user or
+    /// system, or if the user has no link or one that is bound.
+    pub async fn bind_user_link(&self, tenant: TenantId, id: UserId, system: SystemKey) -> Result<bool, StoreError> {
+        self.changed(Statement::new(
+            "UPDATE users SET odoo_system_key = ?3
+             WHERE tenant_id = ?1 AND id = ?2 AND odoo_user_id IS NOT NULL AND odoo_system_key IS NULL
+                AND EXISTS (SELECT 1 FROM systems WHERE tenant_id = ?1 AND key = ?3 AND deleted_at IS NULL)",
+            params![tenant, id, system],
         ))
         .await
     }
@@ -223,6 +246,7 @@ fn made(id: UserId, tenant: TenantId, new: NewUser, created_at: Timestamp) -> Us
         password_hash: new.password_hash,
         role: new.role,
         odoo_user_id: new.odoo_user_id,
+        odoo_system: None,
         language: new.language,
         active: true,
         created_at,
@@ -240,5 +264,6 @@ fn user(row: &Row) -> Result<User, StoreError> {
         language: row.get_opt_text(6)?,
         active: row.get_bool(7)?,
         created_at: row.get_time(8)?,
+        odoo_system: row.get_opt_i64(9)?.map(SystemKey),
     })
 }

@@ -47,7 +47,7 @@ CREATE TABLE cursors (
     models           TEXT,
     confirmed        BIGINT NOT NULL,
     offered          BIGINT NOT NULL,
-    offered_from     BIGINT NOT NULL,
+    batch_to     BIGINT NOT NULL,
     offered_at       BIGINT,
     explicit         BIGINT NOT NULL,
     last_sync_at     BIGINT,

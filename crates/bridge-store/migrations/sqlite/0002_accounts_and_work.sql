@@ -47,7 +47,7 @@ CREATE TABLE cursors (
     models           TEXT,
     confirmed        INTEGER NOT NULL,
     offered          INTEGER NOT NULL,
-    offered_from     INTEGER NOT NULL,
+    batch_to     INTEGER NOT NULL,
     offered_at       INTEGER,
     explicit         INTEGER NOT NULL,
     last_sync_at     INTEGER,

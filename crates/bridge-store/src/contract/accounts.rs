@@ -8,6 +8,7 @@ use std::time::Duration;
 contract! {
     tenants_are_kept,
     users_are_kept_within_their_tenant,
+    a_link_keeps_the_system_that_was_primary,
     a_username_is_unique_over_all_tenants,
     a_deleted_user_takes_cursors_and_sessions_along,
     the_first_admin_is_made_once,
@@ -84,6 +85,41 @@ async fn users_are_kept_within_their_tenant(bed: Bed) {
     assert_eq!(store.user(tenant, changed.id).await.unwrap(), Some(changed));
     assert!(!store.delete_user(other, bob.id).await.unwrap());
     assert!(store.user(tenant, bob.id).await.unwrap().is_some());
+}
+
+async fn a_link_keeps_the_system_that_was_primary(bed: Bed) {
+    let store = &bed.open().await;
+    let (tenant, early) = tenant_with_user(store, "early").await;
+    let (other, stranger) = tenant_with_user(store, "stranger").await;
+    assert_eq!(early.odoo_system, None, "there is no system yet");
+    let first = store.create_system(tenant, super::systems::new_system("first")).await.unwrap();
+    let second = store.create_system(tenant, super::systems::new_system("second")).await.unwrap();
+    let ada = store.create_user(tenant, new_user("ada")).await.unwrap();
+    assert_eq!(ada.odoo_system, Some(first.key));
+    assert_eq!(store.user(tenant, ada.id).await.unwrap(), Some(ada.clone()));
+    let bob = store.create_user(tenant, NewUser { odoo_user_id: None, ..new_user("bob") }).await.unwrap();
+    assert_eq!(bob.odoo_system, None);
+
+    store.update_system(&crate::System { is_primary: true, ..second.clone() }).await.unwrap();
+    assert_eq!(store.user(tenant, ada.id).await.unwrap().unwrap().odoo_system, Some(first.key));
+    let eve = store.create_user(tenant, new_user("eve")).await.unwrap();
+    assert_eq!(eve.odoo_system, Some(second.key));
+
+    // Only a link that is not bound is bound, and only within the tenant.
+    assert!(!store.bind_user_link(other, early.id, second.key).await.unwrap());
+    assert!(!store.bind_user_link(other, stranger.id, second.key).await.unwrap());
+    assert!(!store.bind_user_link(tenant, bob.id, second.key).await.unwrap());
+    assert!(!store.bind_user_link(tenant, ada.id, second.key).await.unwrap());
+    assert!(store.bind_user_link(tenant, early.id, second.key).await.unwrap());
+    // Who read the user before that and saves something else does not undo it.
+    assert!(store.update_user(&User { language: None, ..early.clone() }).await.unwrap());
+    assert_eq!(store.user(tenant, early.id).await.unwrap().unwrap().odoo_system, Some(second.key));
+    assert!(store.update_user(&User { odoo_user_id: Some(8), ..early.clone() }).await.unwrap());
+    assert_eq!(
+        store.user(tenant, early.id).await.unwrap().unwrap().odoo_system,
+        None,
+        "another number is another link"
+    );
 }
 
 async fn a_username_is_unique_over_all_tenants(bed: Bed) {

@@ -15,6 +15,7 @@ contract! {
     a_cursor_needs_a_user_of_its_tenant,
     a_reset_puts_a_devices_cursors_to_a_position,
     unused_cursors_are_purged_in_batches,
+    devices_are_listed_with_their_apps_and_forgotten_whole,
 }
 
 fn device(name: &str) -> DeviceId {
@@ -50,7 +51,7 @@ async fn a_cursor_is_read_as_it_was_saved(bed: Bed) {
     let moved = Cursor {
         confirmed: Position::new(10),
         offered: Position::new(30),
-        offered_from: Position::new(10),
+        batch_to: Position::new(10),
         offered_at: Some(bed.clock.now().plus(Duration::from_mins(1))),
         explicit: true,
         last_sync_at: Some(bed.clock.now().plus(Duration::from_mins(2))),
@@ -184,7 +185,7 @@ async fn a_reset_puts_a_devices_cursors_to_a_position(bed: Bed) {
     assert_eq!(store.reset_cursors(tenant, ada.id, &phone, Some(&app("sales_app")), at).await.unwrap(), 2);
     for cursor in [&plain, &filtered] {
         let reset = store.cursor(&cursor.key).await.unwrap().unwrap();
-        assert_eq!((reset.confirmed, reset.offered, reset.offered_from), (at, at, at));
+        assert_eq!((reset.confirmed, reset.offered, reset.batch_to), (at, at, at));
         assert_eq!((reset.offered_at, reset.explicit), (None, true));
         assert!(!store.save_cursor(&Cursor { version: 1, ..cursor.clone() }).await.unwrap(), "it is another version");
     }
@@ -211,4 +212,55 @@ async fn unused_cursors_are_purged_in_batches(bed: Bed) {
     let left: Vec<_> = store.cursors(tenant, ada.id, None).await.unwrap();
     let left: Vec<_> = left.iter().map(|cursor| cursor.key.device.as_str()).collect();
     assert_eq!(left, ["new", "used"]);
+}
+
+async fn devices_are_listed_with_their_apps_and_forgotten_whole(bed: Bed) {
+    let store = &bed.open().await;
+    let (tenant, ada) = tenant_with_user(store, "ada").await;
+    let (other, eve) = tenant_with_user(store, "eve").await;
+    let began = bed.clock.now();
+    let plain = Cursor { sync_count: 3, events_synced: 7, ..cursor_of(&ada, "phone", &bed) };
+    let narrow = Cursor {
+        key: key(&ada, "phone", Some(1), Some(models(&["sale.order"]))),
+        confirmed: Position::new(2),
+        sync_count: 1,
+        events_synced: 2,
+        last_sync_at: Some(began),
+        ..plain.clone()
+    };
+    let delivery = CursorKey { app_type: app("delivery_app"), ..plain.key.clone() };
+    for cursor in [&plain, &narrow, &Cursor { key: delivery, ..plain.clone() }, &cursor_of(&eve, "phone", &bed)] {
+        assert!(store.save_cursor(cursor).await.unwrap());
+    }
+    bed.clock.advance(Duration::from_mins(1));
+    for name in ["tablet", "watch"] {
+        assert!(store.save_cursor(&cursor_of(&ada, name, &bed)).await.unwrap());
+    }
+    let rows = store.devices(tenant, ada.id, None, 10).await.unwrap();
+    let shown: Vec<_> = rows.iter().map(|row| (row.device.as_str(), row.app_type.as_str(), row.cursors)).collect();
+    let expected = [
+        ("phone", "delivery_app", 1),
+        ("phone", "sales_app", 2),
+        ("tablet", "sales_app", 1),
+        ("watch", "sales_app", 1),
+    ];
+    assert_eq!(shown, expected);
+    let sales = &rows[1];
+    assert_eq!((sales.confirmed.get(), sales.sync_count, sales.events_synced), (2, 4, 9));
+    assert_eq!((sales.last_sync_at, sales.created_at, sales.used_at), (Some(began), began, began));
+    assert_eq!(rows[2].used_at, bed.clock.now());
+    // The limit counts devices, not rows.
+    let page = store.devices(tenant, ada.id, None, 1).await.unwrap();
+    assert_eq!(page.iter().map(|row| row.device.as_str()).collect::<Vec<_>>(), ["phone", "phone"]);
+    let page = store.devices(tenant, ada.id, Some(&device("phone")), 1).await.unwrap();
+    assert_eq!(page.iter().map(|row| row.device.as_str()).collect::<Vec<_>>(), ["tablet"]);
+    assert!(store.devices(other, ada.id, None, 10).await.unwrap().is_empty());
+
+    assert_eq!(store.forget_device(other, ada.id, &device("phone")).await.unwrap(), 0);
+    assert_eq!(store.forget_device(tenant, eve.id, &device("phone")).await.unwrap(), 0);
+    assert_eq!(store.forget_device(tenant, ada.id, &device("phone")).await.unwrap(), 3);
+    assert_eq!(store.forget_device(tenant, ada.id, &device("phone")).await.unwrap(), 0);
+    let left = store.devices(tenant, ada.id, None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|row| row.device.as_str()).collect::<Vec<_>>(), ["tablet", "watch"]);
+    assert_eq!(store.devices(other, eve.id, None, 10).await.unwrap().len(), 1);
 }

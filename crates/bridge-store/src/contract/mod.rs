@@ -10,6 +10,7 @@ mod log_append;
 mod log_order;
 mod log_read;
 mod log_trim;
+mod look_back;
 mod migrations;
 mod postgres_only;
 mod rights;

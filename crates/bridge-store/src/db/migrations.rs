@@ -24,7 +24,12 @@ macro_rules! migration {
 }
 
 /// All steps, oldest first.
-pub(crate) const ALL: &[Migration] = &[migration!(1, "0001_log"), migration!(2, "0002_accounts_and_work")];
+pub(crate) const ALL: &[Migration] = &[
+    migration!(1, "0001_log"),
+    migration!(2, "0002_accounts_and_work"),
+    migration!(3, "0003_retries"),
+    migration!(4, "0004_user_links"),
+];
 
 /// The table that records which steps a database has had.
 pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \

@@ -8,7 +8,7 @@ use super::connect::Connection;
 use super::{Failure, values};
 use crate::StoreError;
 use crate::db::{Statement, field_list};
-use crate::dead_letters::insert_dead_letter;
+use crate::dead_letters::dead_letter_statements;
 use crate::jobs::insert_job;
 use crate::log::{Append, Appended, Head, numeric_source_id};
 use crate::source::{require, save_progress};
@@ -313,7 +313,7 @@ async fn write<'a>(
     for Item { tenant, batch, now } in accepted {
         beside.extend(batch.progress.iter().flat_map(|progress| save_progress(*tenant, progress, *now)));
         beside.extend(batch.jobs.iter().map(|job| insert_job(job, *now)));
-        beside.extend(batch.dead_letters.iter().map(|letter| insert_dead_letter(*tenant, letter, *now)));
+        beside.extend(dead_letter_statements(*tenant, batch, *now));
     }
     let insert = connection.prepare_cached(INSERT).await.map_err(Failure::before_commit)?;
     let move_heads = connection.prepare_cached(MOVE_HEADS).await.map_err(Failure::before_commit)?;

@@ -17,6 +17,10 @@ pub(super) struct Appender {
     queue: mpsc::Sender<Message>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "all but one of the messages are appends; a box for each would cost more"
+)]
 enum Message {
     Append(Item, Answer),
     Stop,

@@ -1,7 +1,7 @@
 //! Appending on SQLite: plain inserts on the writer thread, where nothing else writes meanwhile.
 
 use super::{error, run};
-use crate::dead_letters::insert_dead_letter;
+use crate::dead_letters::dead_letter_statements;
 use crate::jobs::insert_job;
 use crate::log::{Append, Appended, numeric_source_id};
 use crate::source::{require, save_progress};
@@ -40,7 +40,7 @@ pub(crate) fn append(
         run_all(connection, save_progress(tenant, progress, now))?;
     }
     run_all(connection, batch.jobs.iter().map(|job| insert_job(job, now)))?;
-    run_all(connection, batch.dead_letters.iter().map(|letter| insert_dead_letter(tenant, letter, now)))?;
+    run_all(connection, dead_letter_statements(tenant, batch, now))?;
     Ok(Appended { positions, head })
 }
 

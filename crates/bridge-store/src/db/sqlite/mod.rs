@@ -11,6 +11,7 @@ pub(crate) use page::read_log;
 use super::{Outcome, Param, Row, Statement, WriteCounters, migrations};
 use crate::{StoreError, StoreOptions};
 use bridge_model::Clock;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 use std::fs::{File, TryLockError};
@@ -135,6 +136,8 @@ struct InUse(String);
 fn prepare(connection: &Connection, busy_timeout_ms: u64) -> Result<(), StoreError> {
     connection.busy_timeout(Duration::from_millis(busy_timeout_ms)).map_err(error)?;
     connection.set_prepared_statement_cache_capacity(256);
+    // Without this, a statement whose plan could depend on a bound value is compiled anew each time it is run.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(error)?;
     connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;").map_err(error)
 }
 
