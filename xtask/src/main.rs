@@ -8,6 +8,7 @@ mod apt;
 mod bench;
 mod cache;
 mod checks;
+mod live;
 mod odoo;
 mod process;
 mod provision;
@@ -41,8 +42,14 @@ enum Command {
     /// Installs a real Odoo 19 for the tests; with --serve, starts it with the add-on.
     Odoo {
         /// Start a server on a free port and print its address until Ctrl-C.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "live")]
         serve: bool,
+        /// Run the live suite against this running Odoo, over every protocol; it leaves nothing behind.
+        #[arg(long, value_name = "URL", requires = "login")]
+        live: Option<String>,
+        /// With --live: what to log in to and as whom.
+        #[command(flatten)]
+        target: live::Target,
     },
     /// Measures the release build beside its floors and writes docs/BENCHMARKS.md.
     Bench(bench::BenchArgs),
@@ -79,7 +86,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test(args) | Command::Ci(args) => {
             test::run(&test::Selection { only: args.only, packages: args.package, rest: args.rest }, &stop)
         }
-        Command::Odoo { serve } => {
+        Command::Odoo { live: Some(url), target, .. } => live::command(&url, &target, &stop),
+        Command::Odoo { serve, .. } => {
             odoo::command(serve, &stop)?;
             Ok(ExitCode::SUCCESS)
         }

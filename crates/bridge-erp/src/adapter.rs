@@ -1,6 +1,6 @@
 //! The one trait between BridgeCore and a business system.
 
-use crate::ErpError;
+use crate::{ErpError, ErpErrorKind};
 use async_trait::async_trait;
 use bridge_model::{Event, ModelName, Priority, RecordId, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,24 @@ pub struct Connection {
     /// Time-out of one call, in milliseconds; the service's default if not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// The protocol to speak; the best that works if not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+}
+
+/// The protocols of an Odoo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// The best that the server offers and the credential allows.
+    #[default]
+    Auto,
+    /// JSON-2, Odoo 19 and later; needs an API key.
+    Json2,
+    /// JSON-RPC, with a session where the credential is a password.
+    Jsonrpc,
+    /// XML-RPC.
+    Xmlrpc,
 }
 
 impl fmt::Debug for Connection {
@@ -44,7 +62,7 @@ pub struct ServerInfo {
     pub version: String,
     /// The version's leading number, 19.
     pub major: u32,
-    /// The protocol in use, for example `jsonrpc`.
+    /// The protocol in use (`json2`, `jsonrpc`, `xmlrpc`); before the first log-in, the one that is tried first.
     pub protocol: String,
 }
 
@@ -53,6 +71,21 @@ pub struct ServerInfo {
 pub struct Identity {
     /// The ERP's own user id.
     pub erp_user_id: i64,
+}
+
+/// A key that was just made.
+#[derive(Clone)]
+pub struct NewKey {
+    /// The key itself; it can't be read again.
+    pub key: String,
+    /// When it stops working; `None` if it does not, or where the system does not tell.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
 }
 
 /// A read of records by a filter.
@@ -159,8 +192,30 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     /// Logs in and says who we are.
     async fn authenticate(&self) -> Result<Identity, ErpError>;
 
+    /// The earliest time at which the credential may stop working by itself, as far as the system tells; `None` if
+    /// it does not stop, or where that can't be known.
+    async fn credential_expiry(&self) -> Result<Option<Timestamp>, ErpError> {
+        Ok(None)
+    }
+
+    /// Makes a new key for the same user under this name, to take the place of one that expires. The old one goes on
+    /// working until its own end. Not safe to repeat: each call makes a key. Where the system has no keys, or the
+    /// connection lacks what is needed to make one, it is an `InvalidRequest`.
+    async fn make_key(&self, name: &str) -> Result<NewKey, ErpError> {
+        let message = format!("no key {name:?} can be made: this kind of system has none");
+        Err(ErpError::new(crate::ErpErrorKind::InvalidRequest, message))
+    }
+
     /// Reads records by a filter.
     async fn search_read(&self, query: &SearchRead) -> Result<Vec<Map<String, Value>>, ErpError>;
+
+    /// Reads records by a filter with the rights of the ERP's user `erp_user_id`: what this user may not read is not
+    /// among them. `limit` may be at most 1,000. A user who is inactive or does not exist is an `AccessDenied`; a
+    /// system that can't read as somebody else answers `UnknownMethod`.
+    async fn search_read_as(&self, erp_user_id: i64, query: &SearchRead) -> Result<Vec<Map<String, Value>>, ErpError> {
+        let _ = (erp_user_id, query);
+        Err(ErpError::new(ErpErrorKind::UnknownMethod, "reading as a user needs an add-on in the ERP"))
+    }
 
     /// Counts records by a filter.
     async fn count(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError>;

@@ -5,11 +5,16 @@
 pub mod adapter;
 pub mod error;
 pub mod fake;
+pub mod live;
 pub mod odoo;
 pub mod pool;
+#[cfg(test)]
+mod wire;
+mod xmlrpc;
 
 pub use adapter::{
-    Adapter, Connection, Detection, ErpEvent, FeedEvent, FeedInfo, FeedKind, Identity, SearchRead, ServerInfo,
+    Adapter, Connection, Detection, ErpEvent, FeedEvent, FeedInfo, FeedKind, Identity, NewKey, Protocol, SearchRead,
+    ServerInfo,
 };
 pub use error::{ErpError, ErpErrorClass, ErpErrorKind};
 pub use pool::{ClientOptions, SYSTEM_TYPES, connect};

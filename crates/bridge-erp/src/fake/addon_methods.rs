@@ -22,6 +22,7 @@ pub(super) fn call(work: &mut Work<'_>, target: Target, model: &str, method: &st
         ("update.webhook", "bridgecore_info") if ours => info(work, target, args),
         ("update.webhook", "events_by_ids") if ours => events_by_ids(work, target, args),
         ("update.webhook", "readable_models") if ours => readable_models(work, target, args),
+        ("update.webhook", "search_read_as") if ours => super::read_as::search_read(work, target, args),
         ("update.webhook", "pull_events") => pull_events(work, target, args),
         ("update.webhook", "mark_batch_as_processed") => mark(work, target, args),
         ("update.webhook", "get_statistics") => statistics(work, target, args),

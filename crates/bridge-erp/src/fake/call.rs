@@ -6,7 +6,7 @@ use super::engine::work::Work;
 use super::refusal::Refusal;
 use super::{addon_methods, methods};
 use bridge_model::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A call of a model's method by a user who has proved who they are.
 #[derive(Debug, Clone)]
@@ -86,6 +86,10 @@ pub(super) fn run_in(work: &mut Work<'_>, call: Call) -> Outcome {
             Ok(Some(Value::Bool(work.view().may(uid, model, access))))
         }
         "check_access_rule" => Ok(None),
+        "context_get" if name == "res.users" => {
+            args.bind(&[], 0)?;
+            Ok(Some(json!({"lang": "en_US", "tz": "UTC", "uid": uid})))
+        }
         _ => match addon_methods::call(work, target, &name, &method, &mut args) {
             Some(outcome) => outcome,
             None => act(work, target, &name, &method, args),

@@ -50,11 +50,14 @@ pub(super) fn search_read(work: &mut Work<'_>, target: Target, mut args: Args) -
 pub(super) fn read(work: &mut Work<'_>, target: Target, mut args: Args) -> Outcome {
     let ids = args.ids()?;
     work.view().check(target.uid, target.model, Access::Read)?;
+    // Left out, it is the pair of id and name; null is the bare id.
+    let names = args.kwargs.get("load").is_none_or(|load| !load.is_null());
     let given = args.bind(&["fields", "load"], 0)?;
+    let names = names && args_load(&given[1]);
     let places = places(work, target, &given[0])?;
     let view = work.view();
     let found = ids.iter().filter_map(|id| view.get(target.model, *id));
-    Ok(Some(found.map(|one| record(one, &places, args_load(&given[1]))).collect()))
+    Ok(Some(found.map(|one| record(one, &places, names)).collect()))
 }
 
 pub(super) fn create(work: &mut Work<'_>, target: Target, mut args: Args) -> Outcome {

@@ -12,6 +12,7 @@ mod http;
 mod life;
 mod methods;
 mod push;
+mod read_as;
 mod refusal;
 mod seed;
 #[cfg(test)]
@@ -84,6 +85,9 @@ impl Default for Options {
         }
     }
 }
+
+/// What follows the log-in name in a user's API key.
+const API_KEY_END: &str = "-api-key";
 
 /// A running demo ERP. Dropping it stops the server.
 #[derive(Debug)]
@@ -164,7 +168,13 @@ impl DemoErp {
             password: password.to_owned(),
             api_key: None,
             timeout_ms: None,
+            protocol: None,
         }
+    }
+
+    /// A connection with the API key of a user, for the protocol that asks for one.
+    pub fn connection_with_key(&self, username: &str) -> Connection {
+        Connection { api_key: Some(format!("{username}{API_KEY_END}")), ..self.connection_as(username, "") }
     }
 
     /// The database, for tests that decide when a transaction commits.

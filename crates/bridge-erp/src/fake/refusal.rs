@@ -35,6 +35,7 @@ impl Refusal {
         index = "builtins.IndexError",
         name_error = "builtins.NameError",
         exception = "builtins.Exception",
+        no_xml = "xml.parsers.expat.ExpatError",
         operational = "psycopg2.OperationalError",
         bad_text = "psycopg2.errors.InvalidTextRepresentation",
         bad_limit = "psycopg2.errors.InvalidRowCountInLimitClause",

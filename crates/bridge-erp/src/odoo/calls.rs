@@ -1,8 +1,9 @@
 //! Calls of a model's methods: log-in, renewal of the session, retries and the span of each call.
 
-use super::client::{Client, Reply};
-use super::errors;
-use super::session::{Login, Session};
+use super::client::Client;
+use super::jsonrpc::Reply;
+use super::session::{Login, Session, Way};
+use super::{errors, json2, jsonrpc, xml};
 use crate::adapter::Connection;
 use crate::pool::ClientOptions;
 use crate::{ErpError, ErpErrorClass, ErpErrorKind};
@@ -48,7 +49,7 @@ impl Caller {
     ) -> Result<Self, ErpError> {
         Ok(Self {
             client: Client::new(connection, options)?,
-            login: Login::new(connection, options, Arc::clone(&clock)),
+            login: Login::new(connection, options, Arc::clone(&clock))?,
             clock,
             entropy: Arc::clone(&options.entropy),
             retries_max: options.retries_max,
@@ -110,6 +111,8 @@ impl Caller {
             Ok(_) => span.record("outcome", "ok"),
             Err(error) => span.record("outcome", tracing::field::debug(error.kind)),
         };
+        // Without a line in it a span is seen by nobody who reads the log.
+        span.in_scope(|| tracing::debug!("called"));
         outcome
     }
 
@@ -119,7 +122,8 @@ impl Caller {
             Ok(result) => return Ok(result),
             Err(error) => error,
         };
-        if error.kind == ErpErrorKind::SessionExpired || self.is_lost(&session, &error).await? {
+        let is_over = error.kind == ErpErrorKind::SessionExpired || is_key_refused(&error, &session);
+        if is_over || self.is_lost(&session, &error).await? {
             let session = self.login.renew(&session, &self.client).await?;
             return self.send(&session, call).await.map_err(|error| as_unknown_model(error, &session, call.model));
         }
@@ -132,7 +136,11 @@ impl Caller {
                 // We are who we say: it is the method itself that refuses.
                 Err(ErpError { kind: ErpErrorKind::AccessDenied, ..error })
             }
-            Some(errors::USER_ERROR) if self.lacks(&session, call.model).await => {
+            Some(errors::USER_ERROR)
+                if session.way != Way::Json2
+                    && (error.message == format!("Object {} doesn't exist", call.model)
+                        || self.lacks(&session, call.model).await) =>
+            {
                 Err(ErpError { kind: ErpErrorKind::UnknownModel, ..error })
             }
             _ => Err(as_unknown_model(error, &session, call.model)),
@@ -140,16 +148,57 @@ impl Caller {
     }
 
     async fn send(&self, session: &Session, call: &Call<'_>) -> Result<Value, ErpError> {
-        let Call { model, method, args, kwargs } = call;
-        let Some(session_id) = session.session_id() else {
-            let [database, uid, secret] = self.login.credential(session.uid);
-            let args = json!([database, uid, secret, model, method, args, kwargs]);
-            let params = json!({"service": "object", "method": "execute_kw", "args": args});
-            return Ok(self.client.send("/jsonrpc", params, None, Some(model)).await?.result);
+        match session.way {
+            Way::Json2 => self.send_named(session, call).await,
+            Way::Cookie => self.send_with_cookie(session, call).await,
+            Way::Password => self.send_with_password(session, call).await,
+            Way::Xml => {
+                let [database, uid, secret] = self.login.credential(session.uid);
+                let (args, kwargs) = (json!(call.args), json!(call.kwargs));
+                let params = [database, uid, secret, json!(call.model), json!(call.method), args, kwargs];
+                xml::send(&self.client, "object", "execute_kw", &params, Some(call.model)).await
+            }
+        }
+    }
+
+    /// Over JSON-2, or with the same key over `/jsonrpc` if it knows arguments by name alone and we don't know theirs.
+    async fn send_named(&self, session: &Session, call: &Call<'_>) -> Result<Value, ErpError> {
+        let (database, key) = self.login.key();
+        let Some(named) = json2::named(call) else {
+            if self.login.may_use_jsonrpc() {
+                return self.send_with_password(session, call).await;
+            }
+            let message = format!("JSON-2 needs the arguments of {}.{} by name", call.model, call.method);
+            return Err(ErpError::new(ErpErrorKind::InvalidRequest, message));
         };
+        let guessed = named.guessed;
+        match json2::send(&self.client, database, key, call, named).await {
+            // Odoo looks at the names before it runs anything.
+            Err(error)
+                if guessed && error.name.as_deref() == Some(errors::UNPROCESSABLE) && self.login.may_use_jsonrpc() =>
+            {
+                self.send_with_password(session, call).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn send_with_password(&self, session: &Session, call: &Call<'_>) -> Result<Value, ErpError> {
+        let Call { model, method, args, kwargs } = call;
+        let [database, uid, secret] = self.login.credential(session.uid);
+        let args = json!([database, uid, secret, model, method, args, kwargs]);
+        let params = json!({"service": "object", "method": "execute_kw", "args": args});
+        Ok(jsonrpc::send(&self.client, "/jsonrpc", params, None, Some(model)).await?.result)
+    }
+
+    /// Sends a call in a session with a cookie.
+    pub(super) async fn send_with_cookie(&self, session: &Session, call: &Call<'_>) -> Result<Value, ErpError> {
+        let Call { model, method, args, kwargs } = call;
+        let session_id = session.session_id();
         let path = format!("/web/dataset/call_kw/{model}/{method}");
         let params = json!({"model": model, "method": method, "args": args, "kwargs": kwargs});
-        let Reply { result, session_id } = self.client.send(&path, params, Some(&session_id), Some(model)).await?;
+        let reply = jsonrpc::send(&self.client, &path, params, session_id.as_deref(), Some(model)).await?;
+        let Reply { result, session_id } = reply;
         if let Some(session_id) = session_id {
             session.renewed(session_id);
         }
@@ -162,7 +211,7 @@ impl Caller {
         let Some(session_id) = session.session_id().filter(|_| is_not_found(error)) else {
             return Ok(false);
         };
-        match self.client.send("/web/session/get_session_info", json!({}), Some(&session_id), None).await {
+        match jsonrpc::send(&self.client, "/web/session/get_session_info", json!({}), Some(&session_id), None).await {
             Ok(reply) => Ok(reply.result["uid"].as_i64() != Some(session.uid)),
             Err(error) if error.kind == ErpErrorKind::SessionExpired || is_not_found(&error) => Ok(true),
             Err(error) => Err(error),
@@ -170,12 +219,18 @@ impl Caller {
     }
 
     /// Whether Odoo does not have this model. It may say so with the error that it has for every word to the user
-    /// (over `/jsonrpc` it does), so its list of models is asked; if that may not be read, the answer is no.
+    /// (over `/jsonrpc` it does), in another language than ours, so its list of models is asked; if that may not be
+    /// read, the answer is no.
     async fn lacks(&self, session: &Session, model: &str) -> bool {
         let args = vec![json!([["model", "=", model]])];
         let call = Call { model: "ir.model", method: "search_count", args, kwargs: Map::new() };
         self.send(session, &call).await.is_ok_and(|count| count.as_u64() == Some(0))
     }
+}
+
+/// Whether JSON-2 refuses the key itself, in which case nothing was run.
+fn is_key_refused(error: &ErpError, session: &Session) -> bool {
+    session.way == Way::Json2 && error.name.as_deref() == Some(errors::UNAUTHORIZED)
 }
 
 fn is_not_found(error: &ErpError) -> bool {

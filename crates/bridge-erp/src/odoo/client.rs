@@ -1,14 +1,12 @@
-//! One JSON-RPC exchange over HTTP, with every limit.
+//! One exchange over HTTP, with every limit, whatever the protocol.
 
 use super::errors;
 use crate::adapter::Connection;
 use crate::pool::ClientOptions;
 use crate::{ErpError, ErpErrorKind};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 use reqwest::redirect;
 use rustls_platform_verifier::BuilderVerifierExt as _;
-use serde::Deserialize;
-use serde_json::{Value, json};
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,13 +26,25 @@ pub(super) struct Client {
     next_id: AtomicU64,
 }
 
-/// The good end of an exchange.
+/// One request.
 #[derive(Debug)]
-pub(super) struct Reply {
-    /// What was answered; null if the method returned nothing.
-    pub(super) result: Value,
-    /// The session that the reply sets, if it sets one.
-    pub(super) session_id: Option<String>,
+pub(super) struct Outgoing<'a> {
+    /// The path below the system's address.
+    pub(super) path: &'a str,
+    /// `None` for a GET, else the content type and the body of a POST.
+    pub(super) body: Option<(&'static str, Vec<u8>)>,
+    /// Further headers.
+    pub(super) headers: Vec<(HeaderName, String)>,
+    /// Whether the body of a refusal says more than its status.
+    pub(super) refusal_has_body: bool,
+}
+
+/// What came back with status 200, or with any status where a refusal's body is asked for.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
 }
 
 impl Client {
@@ -76,21 +86,20 @@ impl Client {
         &self.host
     }
 
-    /// Sends one request and reads its reply. `model` is the model that is called, if one is.
+    /// The number of the next request.
+    pub(super) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Sends one request and reads its reply.
     ///
     /// Waits for a free place first; a wait as long as the call's own time-out is an `Unavailable`.
-    pub(super) async fn send(
-        &self,
-        path: &str,
-        params: Value,
-        session_id: Option<&str>,
-        model: Option<&str>,
-    ) -> Result<Reply, ErpError> {
+    pub(super) async fn fetch(&self, outgoing: Outgoing<'_>) -> Result<Incoming, ErpError> {
         let permit = tokio::time::timeout(self.call_timeout, self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
             return Err(ErpError::new(ErpErrorKind::Unavailable, "too many calls to this system are under way"));
         };
-        match tokio::time::timeout(self.call_timeout, self.exchange(path, params, session_id, model)).await {
+        match tokio::time::timeout(self.call_timeout, self.exchange(outgoing)).await {
             Ok(outcome) => outcome,
             Err(elapsed) => {
                 let message = format!("no answer within {} ms", self.call_timeout.as_millis());
@@ -99,33 +108,26 @@ impl Client {
         }
     }
 
-    async fn exchange(
-        &self,
-        path: &str,
-        params: Value,
-        session_id: Option<&str>,
-        model: Option<&str>,
-    ) -> Result<Reply, ErpError> {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let body = json!({"jsonrpc": "2.0", "method": "call", "id": id, "params": params}).to_string();
-        let mut request = self
-            .http
-            .post(format!("{}{path}", self.base))
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "application/json")
-            .body(body);
-        if let Some(session_id) = session_id {
-            request = request.header(COOKIE, format!("session_id={session_id}"));
+    async fn exchange(&self, outgoing: Outgoing<'_>) -> Result<Incoming, ErpError> {
+        let url = format!("{}{}", self.base, outgoing.path);
+        let mut request = match outgoing.body {
+            None => self.http.get(url),
+            Some((content_type, body)) => {
+                self.http.post(url).header(CONTENT_TYPE, content_type).header(ACCEPT, content_type).body(body)
+            }
+        };
+        for (name, value) in outgoing.headers {
+            request = request.header(name, value);
         }
         let response = request.send().await.map_err(transport_error)?;
-        let status = response.status().as_u16();
-        if let Some(kind) = errors::kind_of_status(status) {
-            return Err(status_error(kind, status, response.headers()));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        if let Some(kind) = errors::kind_of_status(status)
+            && !outgoing.refusal_has_body
+        {
+            return Err(status_error(kind, status, &headers));
         }
-        let session_id = session_id_in(response.headers());
         let body = self.read(response).await?;
-        let result = parse(&body, model)?;
-        Ok(Reply { result, session_id })
+        Ok(Incoming { status, headers, body })
     }
 
     async fn read(&self, mut response: reqwest::Response) -> Result<Vec<u8>, ErpError> {
@@ -200,7 +202,8 @@ fn transport_error(error: reqwest::Error) -> ErpError {
     ErpError::new(kind, message).caused_by(error)
 }
 
-fn status_error(kind: ErpErrorKind, status: u16, headers: &HeaderMap) -> ErpError {
+/// A refusal of which only the status is known.
+pub(super) fn status_error(kind: ErpErrorKind, status: u16, headers: &HeaderMap) -> ErpError {
     let target = headers
         .get(LOCATION)
         .filter(|_| (300..400).contains(&status))
@@ -214,37 +217,4 @@ fn status_error(kind: ErpErrorKind, status: u16, headers: &HeaderMap) -> ErpErro
         },
     );
     if status == 404 { error.named(errors::HTTP_NOT_FOUND) } else { error }
-}
-
-fn session_id_in(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers.get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
-    let mut values = cookies.filter_map(|cookie| cookie.split(';').next()?.trim().strip_prefix("session_id="));
-    values.find(|value| !value.is_empty()).map(str::to_owned)
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    // Its presence tells a JSON-RPC reply without `result` (a method that returned nothing) from any other JSON.
-    #[serde(rename = "jsonrpc")]
-    _jsonrpc: String,
-    result: Option<Value>,
-    error: Option<Value>,
-}
-
-fn parse(body: &[u8], model: Option<&str>) -> Result<Value, ErpError> {
-    let is_object = body.trim_ascii_start().starts_with(b"{");
-    match serde_json::from_slice::<Envelope>(body) {
-        Ok(Envelope { error: Some(error), .. }) => Err(errors::from_wire(&error, model)),
-        Ok(Envelope { result, .. }) if is_object => Ok(result.unwrap_or_default()),
-        // A reply without a length that ends too early can only be seen here.
-        Err(error) if error.is_eof() && (is_object || body.trim_ascii().is_empty()) => {
-            Err(ErpError::new(ErpErrorKind::Unreachable, "the reply ended too early").caused_by(error))
-        }
-        Err(error) => {
-            let what = if body.trim_ascii_start().starts_with(b"<") { "a web page" } else { "something else" };
-            let message = format!("the answer is {what}, not a JSON-RPC reply");
-            Err(ErpError::new(ErpErrorKind::Protocol, message).caused_by(error))
-        }
-        Ok(_) => Err(ErpError::new(ErpErrorKind::Protocol, "the answer is not a JSON-RPC reply")),
-    }
 }

@@ -19,8 +19,68 @@ pub(super) fn from_wire(error: &Value, model: Option<&str>) -> ErpError {
     };
     let texts = [&data["message"], &error["message"], error];
     let message = texts.into_iter().filter_map(Value::as_str).map(str::trim).find(|text| !text.is_empty());
-    let error = ErpError::new(kind, message.unwrap_or("the system answered with an error that says nothing"));
+    ErpError { kind, ..named(name, &message.unwrap_or_default().into()) }
+}
+
+/// The error of this name with these words.
+pub(super) fn named(name: &str, message: &Value) -> ErpError {
+    let message = message.as_str().map(str::trim).filter(|text| !text.is_empty());
+    let error = ErpError::new(kind_of(name), message.unwrap_or("the system answered with an error that says nothing"));
     if name.is_empty() { error } else { error.named(name.chars().take(NAME_CHARS_MAX).collect::<String>()) }
+}
+
+/// A fault of XML-RPC as our error. Odoo sends no name: a code stands for a family of them, and what does not belong
+/// to one comes as a traceback, of which only the last exception is kept.
+pub(super) fn from_fault(code: &Value, text: &str, model: Option<&str>) -> ErpError {
+    let (name, message) = match (code.as_i64(), code.as_str()) {
+        (Some(2), _) => (warning(text), text),
+        (Some(3), _) | (_, Some("AccessDenied")) => (ACCESS_DENIED.to_owned(), text),
+        (Some(4), _) | (_, Some("AccessError")) => ("odoo.exceptions.AccessError".to_owned(), text),
+        // The first version of the protocol has the name in its code.
+        (_, Some(code)) if code.starts_with("warning -- ") => {
+            let (name, message) = code["warning -- ".len()..].split_once('\n').unwrap_or((code, text));
+            (format!("odoo.exceptions.{}", name.trim()), message)
+        }
+        _ => raised(text),
+    };
+    let error = named(&name, &message.into());
+    match error.name.as_deref() {
+        Some(KEY_ERROR) if model.is_some_and(|model| error.message == format!("'{model}'")) => {
+            ErpError { kind: ErpErrorKind::UnknownModel, ..error }
+        }
+        _ => error,
+    }
+}
+
+/// Which of the exceptions with words for the user it is. Odoo says it by the words alone.
+fn warning(text: &str) -> String {
+    let name = if text.contains("(Record: ") && text.contains(",), User: ") {
+        "MissingError"
+    } else if text.starts_with("The operation cannot be completed:") {
+        "ValidationError"
+    } else {
+        "UserError"
+    };
+    format!("odoo.exceptions.{name}")
+}
+
+/// The name and the words of the exception with which a traceback ends.
+fn raised(text: &str) -> (String, &str) {
+    const HEAD: &str = "Traceback (most recent call last):";
+    let last = text.rfind(HEAD).map_or(text, |at| &text[at + HEAD.len()..]);
+    // Everything that belongs to the traceback itself is indented.
+    let mut at = 0;
+    for line in last.split_inclusive('\n') {
+        let is_exception = line.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if is_exception {
+            let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(line.len());
+            let (name, rest) = last[at..].split_at(end);
+            let name = if name.contains('.') { name.to_owned() } else { format!("builtins.{name}") };
+            return (name, rest.trim_start_matches(':').trim());
+        }
+        at += line.len();
+    }
+    (String::new(), "the system failed inside")
 }
 
 /// The name that an unknown model has on the wire; with several databases a lost session has it too.
@@ -33,6 +93,12 @@ pub(super) const OPERATIONAL_ERROR: &str = "psycopg2.OperationalError";
 pub(super) const USER_ERROR: &str = "odoo.exceptions.UserError";
 /// The name that we give to the HTTP status 404.
 pub(super) const HTTP_NOT_FOUND: &str = "HTTP 404";
+/// The name of the refusal of an API key.
+pub(super) const UNAUTHORIZED: &str = "werkzeug.exceptions.Unauthorized";
+/// The name of the refusal of arguments that a method does not have.
+pub(super) const UNPROCESSABLE: &str = "werkzeug.exceptions.UnprocessableEntity";
+/// With the kind `Protocol`, the name of an answer that XML-RPC can't carry because it holds a None.
+pub(super) const HOLDS_NONE: &str = "builtins.TypeError";
 const KEY_ERROR: &str = "builtins.KeyError";
 
 /// The longest name that is kept, in characters.
@@ -60,6 +126,8 @@ pub(super) fn kind_of(name: &str) -> ErpErrorKind {
         | "odoo.exceptions.Warning"
         | "odoo.exceptions.except_orm" => ErpErrorKind::Business,
         NOT_FOUND => ErpErrorKind::UnknownModel,
+        // What we sent was no XML on its way in.
+        "xml.parsers.expat.ExpatError" => ErpErrorKind::Protocol,
         "builtins.AttributeError" | "builtins.NameError" => ErpErrorKind::UnknownMethod,
         "builtins.KeyError"
         | "builtins.ValueError"

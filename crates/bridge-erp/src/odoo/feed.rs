@@ -1,6 +1,7 @@
 //! The event table `update.webhook`, kept by our add-on or by the public one that existing users have.
 
 use super::calls::{Call, Caller};
+use super::errors;
 use super::normalise::feed_event;
 use crate::adapter::{FeedEvent, FeedInfo, FeedKind};
 use crate::{ErpError, ErpErrorKind};
@@ -55,15 +56,15 @@ impl Owner {
 
 /// The rows above `after`, in the order of their ids, at most `limit`.
 ///
-/// A batch that is too large for a reply is asked for in ever smaller parts, down to one row without its payload, so
+/// A batch that is too large for a reply, or that holds what the protocol can't carry, is asked for in ever smaller parts, down to one row without its payload, so
 /// that no row can stop the feed.
 pub(super) async fn after(caller: &Caller, owner: Owner, after: i64, limit: u32) -> Result<Vec<FeedEvent>, ErpError> {
     let domain = json!([["id", ">", after]]);
     let mut limit = limit.max(1);
     loop {
         match rows(caller, owner, &domain, limit, true).await {
-            Err(error) if error.kind == ErpErrorKind::TooLarge && limit > 1 => limit = limit.div_ceil(2).min(limit - 1),
-            Err(error) if error.kind == ErpErrorKind::TooLarge => return rows(caller, owner, &domain, 1, false).await,
+            Err(error) if is_not_carried(&error) && limit > 1 => limit = limit.div_ceil(2).min(limit - 1),
+            Err(error) if is_not_carried(&error) => return rows(caller, owner, &domain, 1, false).await,
             outcome => return outcome,
         }
     }
@@ -81,11 +82,11 @@ pub(super) async fn by_ids(caller: &Caller, owner: Owner, ids: &[i64]) -> Result
         let limit = u32::try_from(part.len()).unwrap_or(u32::MAX);
         match rows(caller, owner, &domain, limit, true).await {
             Ok(found) => events.extend(found),
-            Err(error) if error.kind == ErpErrorKind::TooLarge && part.len() > 1 => {
+            Err(error) if is_not_carried(&error) && part.len() > 1 => {
                 let (first, second) = part.split_at(part.len() / 2);
                 parts.extend([second, first]);
             }
-            Err(error) if error.kind == ErpErrorKind::TooLarge => {
+            Err(error) if is_not_carried(&error) => {
                 events.extend(rows(caller, owner, &domain, limit, false).await?);
             }
             Err(error) => return Err(error),
@@ -93,6 +94,12 @@ pub(super) async fn by_ids(caller: &Caller, owner: Owner, ids: &[i64]) -> Result
     }
     events.sort_by_key(|event| event.id);
     Ok(events)
+}
+
+/// Whether it is the content of the rows that keeps them from coming: their size, or a None over XML-RPC.
+fn is_not_carried(error: &ErpError) -> bool {
+    error.kind == ErpErrorKind::TooLarge
+        || (error.kind == ErpErrorKind::Protocol && error.name.as_deref() == Some(errors::HOLDS_NONE))
 }
 
 async fn rows(

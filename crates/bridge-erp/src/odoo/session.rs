@@ -1,17 +1,20 @@
 //! Logging in, once for all who wait, and remembering what came of it.
 //!
-//! A session with a cookie is about twice as fast as a password with every call, so it is tried first. An API key
-//! is refused there and works only as the password of `/jsonrpc`, as do servers whose database filter hides the
-//! database from the web: those use the second way. Odoo counts refused log-ins per address and locks the address
+//! There are four ways, and the first that the server offers and the credential allows is taken. An API key is tried
+//! on JSON-2; older servers take it as the password of `/jsonrpc`. A password is tried on the web, since a session
+//! with a cookie is about twice as fast as a password with every call; servers whose database filter hides the
+//! database from the web, and those that want a second factor there, get it with every call over `/jsonrpc`. XML-RPC
+//! comes last, where nothing else is let through. Odoo counts refused log-ins per address and locks the address
 //! out, so a refusal is remembered for a while and not tried again; a new credential is a new adapter.
 
+use super::calls::Call;
 use super::client::Client;
-use super::errors;
-use crate::adapter::Connection;
+use super::{errors, json2, jsonrpc, xml};
+use crate::adapter::{Connection, Protocol};
 use crate::pool::ClientOptions;
-use crate::{ErpError, ErpErrorKind};
+use crate::{ErpError, ErpErrorClass, ErpErrorKind};
 use bridge_model::{Clock, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +24,11 @@ pub(super) struct Login {
     database: String,
     username: String,
     secret: String,
-    first_way: Way,
+    /// The ways to try, best first.
+    ways: &'static [Way],
+    /// The way of the last log-in that succeeded, for those who only want to know.
+    in_use: Mutex<Option<Way>>,
+    is_key: bool,
     refusal_kept_micros: i64,
     clock: Arc<dyn Clock>,
     /// Counts finished attempts, so that those who waited for one share its end instead of trying after it.
@@ -36,16 +43,37 @@ pub(super) struct Session {
     pub(super) uid: i64,
     /// The cookie's value; `None` where the password goes with every call.
     cookie: Option<Mutex<String>>,
+    /// How calls are sent.
+    pub(super) way: Way,
 }
 
+/// A way to log in and to send calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
+    /// JSON-2 with an API key.
+    Json2,
+    /// JSON-RPC under `/web` with a session's cookie.
     Cookie,
+    /// JSON-RPC under `/jsonrpc` with a password.
     Password,
+    /// XML-RPC with a password.
+    Xml,
+}
+
+impl Way {
+    /// The name of its protocol, as users know it.
+    pub(super) fn protocol(self) -> &'static str {
+        match self {
+            Self::Json2 => "json2",
+            Self::Cookie | Self::Password => "jsonrpc",
+            Self::Xml => "xmlrpc",
+        }
+    }
 }
 
 struct State {
-    way: Way,
+    /// The place in the list of ways at which the next attempt begins.
+    from: usize,
     session: Option<Arc<Session>>,
     /// The end of the last attempt, if it was bad.
     failure: Option<Failure>,
@@ -74,22 +102,60 @@ impl Session {
 }
 
 impl Login {
-    /// The log-in of this connection; nothing is sent yet.
-    pub(super) fn new(connection: &Connection, options: &ClientOptions, clock: Arc<dyn Clock>) -> Self {
-        let (secret, first_way) = match &connection.api_key {
-            Some(key) if !key.is_empty() => (key.clone(), Way::Password),
-            _ => (connection.password.clone(), Way::Cookie),
+    /// The log-in of this connection; nothing is sent yet. A protocol that the credential does not fit is an
+    /// `InvalidRequest`.
+    pub(super) fn new(
+        connection: &Connection,
+        options: &ClientOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ErpError> {
+        let key = connection.api_key.as_ref().filter(|key| !key.is_empty());
+        let ways: &'static [Way] = match (connection.protocol.unwrap_or_default(), key.is_some()) {
+            (Protocol::Auto, true) => &[Way::Json2, Way::Password, Way::Xml],
+            (Protocol::Auto, false) => &[Way::Cookie, Way::Password, Way::Xml],
+            (Protocol::Json2, true) => &[Way::Json2],
+            (Protocol::Json2, false) => {
+                return Err(ErpError::new(ErpErrorKind::InvalidRequest, "the protocol json2 needs an api_key"));
+            }
+            (Protocol::Jsonrpc, true) => &[Way::Password],
+            (Protocol::Jsonrpc, false) => &[Way::Cookie, Way::Password],
+            (Protocol::Xmlrpc, _) => &[Way::Xml],
         };
-        Self {
+        Ok(Self {
             database: connection.database.clone(),
             username: connection.username.clone(),
-            secret,
-            first_way,
+            secret: key.unwrap_or(&connection.password).clone(),
+            ways,
+            in_use: Mutex::new(None),
+            is_key: key.is_some(),
             refusal_kept_micros: i64::try_from(options.refusal_kept_ms.saturating_mul(1_000)).unwrap_or(i64::MAX),
             clock,
             attempts: AtomicU64::new(0),
-            state: tokio::sync::Mutex::new(State { way: first_way, session: None, failure: None }),
-        }
+            state: tokio::sync::Mutex::new(State { from: 0, session: None, failure: None }),
+        })
+    }
+
+    /// The protocol of the last log-in that succeeded; before the first one, the one that would be tried first on a
+    /// server of this version.
+    pub(super) fn protocol(&self, major: u32) -> &'static str {
+        let in_use = *self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let offered = |way: &&Way| **way != Way::Json2 || major >= 19 || self.ways.len() == 1;
+        in_use.or_else(|| self.ways.iter().find(offered).copied()).map_or("none", Way::protocol)
+    }
+
+    /// Whether a call may go over `/jsonrpc` where JSON-2 can't carry it.
+    pub(super) fn may_use_jsonrpc(&self) -> bool {
+        self.ways.contains(&Way::Password)
+    }
+
+    /// Whether the credential is an API key.
+    pub(super) fn is_key(&self) -> bool {
+        self.is_key
+    }
+
+    /// The database and the secret, for JSON-2.
+    pub(super) fn key(&self) -> (&str, &str) {
+        (&self.database, &self.secret)
     }
 
     /// The session in use, or a new one.
@@ -141,10 +207,11 @@ impl Login {
                 return Err(failure.to_error());
             }
         }
-        let outcome = self.attempt(&mut state.way, client).await;
+        let outcome = self.attempt(&mut state.from, client).await;
         self.attempts.fetch_add(1, Ordering::SeqCst);
         match outcome {
             Ok(session) => {
+                *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.way);
                 let session = Arc::new(session);
                 state.session = Some(Arc::clone(&session));
                 state.failure = None;
@@ -168,60 +235,94 @@ impl Login {
         }
     }
 
-    async fn attempt(&self, way: &mut Way, client: &Client) -> Result<Session, ErpError> {
-        if self.secret.is_empty() || self.username.is_empty() {
+    async fn attempt(&self, from: &mut usize, client: &Client) -> Result<Session, ErpError> {
+        let needs_name = !self.ways.contains(&Way::Json2);
+        if self.secret.is_empty() || (needs_name && self.username.is_empty()) {
             return Err(ErpError::new(ErpErrorKind::Authentication, "the connection has no user name or no password"));
         }
-        if *way == Way::Cookie {
-            match self.with_cookie(client).await {
-                Ok(Some(session)) => return Ok(session),
-                Ok(None) => {}
-                Err(error) if may_work_with_password(&error) => {}
-                Err(error) => return Err(self.judged(error, client).await),
+        let mut told = None;
+        for (place, way) in self.ways.iter().enumerate().skip(*from) {
+            let error = match self.log_in_by(*way, client).await {
+                Ok(Some(session)) => {
+                    *from = place;
+                    return Ok(session);
+                }
+                Ok(None) => continue,
+                Err(error) => error,
+            };
+            let goes_on = may_work_elsewhere(*way, &error);
+            // 'There is no such address' says less than what another way has answered.
+            if told.is_none() || !is_not_offered(&error) {
+                told = Some((*way, error));
+            }
+            if !goes_on {
+                break;
             }
         }
-        match self.with_password(client).await {
-            Ok(session) => {
-                *way = Way::Password;
-                Ok(session)
-            }
-            Err(error) => {
-                *way = self.first_way;
-                Err(self.judged(error, client).await)
-            }
+        *from = 0;
+        match told {
+            Some((way, error)) => Err(self.judged(way, error, client).await),
+            None => Err(ErpError::new(ErpErrorKind::Authentication, "the server wants more than a password")),
         }
     }
 
     /// `None` if the server wants more than a password (a second factor).
-    async fn with_cookie(&self, client: &Client) -> Result<Option<Session>, ErpError> {
-        let params = json!({"db": self.database, "login": self.username, "password": self.secret});
-        let reply = client.send("/web/session/authenticate", params, None, None).await?;
-        let uid = reply.result["uid"].as_i64();
-        Ok(uid.zip(reply.session_id).map(|(uid, cookie)| Session { uid, cookie: Some(Mutex::new(cookie)) }))
+    async fn log_in_by(&self, way: Way, client: &Client) -> Result<Option<Session>, ErpError> {
+        let uid = match way {
+            Way::Cookie => return self.with_cookie(client).await,
+            Way::Json2 => {
+                let call = Call { model: "res.users", method: "context_get", args: Vec::new(), kwargs: Map::new() };
+                let named = json2::named(&call).ok_or_else(|| not_odoo("JSON-2"))?;
+                let context = json2::send(client, &self.database, &self.secret, &call, named).await?;
+                context["uid"].as_i64().ok_or_else(|| not_odoo("JSON-2"))?
+            }
+            Way::Password => {
+                let args = json!([self.database, self.username, self.secret, {}]);
+                let params = json!({"service": "common", "method": "authenticate", "args": args});
+                self.uid_in(&jsonrpc::send(client, "/jsonrpc", params, None, None).await?.result)?
+            }
+            Way::Xml => {
+                let [database, username, secret] = [&self.database, &self.username, &self.secret];
+                let params = [json!(database), json!(username), json!(secret), json!({})];
+                self.uid_in(&xml::send(client, "common", "authenticate", &params, None).await?)?
+            }
+        };
+        Ok(Some(Session { uid, cookie: None, way }))
     }
 
-    async fn with_password(&self, client: &Client) -> Result<Session, ErpError> {
-        let args = json!([self.database, self.username, self.secret, {}]);
-        let params = json!({"service": "common", "method": "authenticate", "args": args});
-        let reply = client.send("/jsonrpc", params, None, None).await?;
-        match reply.result.as_i64() {
-            Some(uid) if uid > 0 => Ok(Session { uid, cookie: None }),
-            _ => Err(ErpError::new(ErpErrorKind::Authentication, "the user name or the password is refused")),
-        }
+    /// `None` if the server wants more than a password.
+    async fn with_cookie(&self, client: &Client) -> Result<Option<Session>, ErpError> {
+        let params = json!({"db": self.database, "login": self.username, "password": self.secret});
+        let reply = jsonrpc::send(client, "/web/session/authenticate", params, None, None).await?;
+        let found = reply.result["uid"].as_i64().zip(reply.session_id);
+        Ok(found.map(|(uid, cookie)| Session { uid, cookie: Some(Mutex::new(cookie)), way: Way::Cookie }))
+    }
+
+    fn uid_in(&self, answer: &Value) -> Result<i64, ErpError> {
+        let refused = if self.username.is_empty() {
+            "the API key is refused, and without a user name there is no other way to use it"
+        } else {
+            "the user name or the password is refused"
+        };
+        let uid = answer.as_i64().filter(|uid| *uid > 0);
+        uid.ok_or_else(|| ErpError::new(ErpErrorKind::Authentication, refused))
     }
 
     /// PostgreSQL's driver has one name for 'no such database' and for 'the database server is away'. The list of
     /// databases tells them apart where the server gives it; where it is switched off, the name is believed.
-    async fn judged(&self, error: ErpError, client: &Client) -> ErpError {
-        if error.name.as_deref() != Some(errors::OPERATIONAL_ERROR) {
+    ///
+    /// Over JSON-2 a database that does not exist is an address that is not found.
+    async fn judged(&self, way: Way, error: ErpError, client: &Client) -> ErpError {
+        let is_json2 = way == Way::Json2 && is_not_offered(&error);
+        if !is_json2 && error.name.as_deref() != Some(errors::OPERATIONAL_ERROR) {
             return error;
         }
-        let listed = client.send("/web/database/list", json!({}), None, None).await;
+        let listed = jsonrpc::send(client, "/web/database/list", json!({}), None, None).await;
         let away = match listed {
             Ok(reply) => {
                 reply.result.as_array().is_some_and(|names| names.iter().any(|name| *name == self.database.as_str()))
             }
-            Err(refusal) => refusal.name.as_deref() != Some(errors::ACCESS_DENIED),
+            Err(refusal) => is_json2 || refusal.name.as_deref() != Some(errors::ACCESS_DENIED),
         };
         if away {
             return error;
@@ -231,12 +332,32 @@ impl Login {
     }
 }
 
-/// Whether the second way may succeed where the first one failed with this: the credential is refused (it may be an
-/// API key), the database filter hides the database, or the web part is not reachable at all.
-fn may_work_with_password(error: &ErpError) -> bool {
+/// Whether another way may succeed where this one failed with this.
+fn may_work_elsewhere(way: Way, error: &ErpError) -> bool {
+    match way {
+        // An older server, another kind of key, a proxy that knows only the older addresses: all but a server that
+        // could not answer at all.
+        Way::Json2 => error.kind.class() != ErpErrorClass::Transient && error.kind != ErpErrorKind::TooLarge,
+        // The credential is refused (it may be an API key), the database filter hides the database, or the web part
+        // is not reachable at all.
+        Way::Cookie => {
+            let not_there = [errors::NOT_FOUND, errors::HTTP_NOT_FOUND];
+            matches!(error.kind, ErpErrorKind::Authentication | ErpErrorKind::AccessDenied)
+                || error.name.as_deref().is_some_and(|name| not_there.contains(&name))
+        }
+        Way::Password | Way::Xml => is_not_offered(error),
+    }
+}
+
+/// Whether the error says that nothing answers at the address, and nothing of the credential.
+fn is_not_offered(error: &ErpError) -> bool {
     let not_there = [errors::NOT_FOUND, errors::HTTP_NOT_FOUND];
-    matches!(error.kind, ErpErrorKind::Authentication | ErpErrorKind::AccessDenied)
-        || error.name.as_deref().is_some_and(|name| not_there.contains(&name))
+    error.name.as_deref().is_some_and(|name| not_there.contains(&name))
+        || (error.name.is_none() && matches!(error.kind, ErpErrorKind::Protocol | ErpErrorKind::AccessDenied))
+}
+
+fn not_odoo(protocol: &str) -> ErpError {
+    ErpError::new(ErpErrorKind::Protocol, format!("what answers for {protocol} is no Odoo"))
 }
 
 impl Failure {

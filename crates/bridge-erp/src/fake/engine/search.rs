@@ -34,7 +34,13 @@ pub(in crate::fake) fn parse_domain(schema: &Schema, model: usize, json: &Value)
             let condition = json.get(first_index(&error.at)).unwrap_or(json);
             Refusal::value(format!("Invalid operator in condition {}", tuple(condition)))
         }
-        _ => Refusal::value(format!("Domain() malformed domain {}", python(json))),
+        _ => match json.get(first_index(&error.at)).and_then(Value::as_array).filter(|item| item.len() != 3) {
+            Some(_) => {
+                let item = json.get(first_index(&error.at)).unwrap_or(json);
+                Refusal::value(format!("Domain() invalid item in domain: {}", python(item)))
+            }
+            None => Refusal::value(format!("Domain() malformed domain {}", python(json))),
+        },
     })?;
     check(schema, model, &domain)?;
     Ok(domain)

@@ -1,21 +1,22 @@
-//! The front door: HTTP as Odoo 19 speaks it. What comes in becomes a [`Request`]; further protocols are further ways
-//! to make one.
+//! The front door: HTTP as Odoo 19 speaks it. What comes in becomes a [`Request`], by whichever protocol it came.
 
 mod answers;
+mod json2;
 pub(super) mod listener;
 mod services;
 pub(super) mod sessions;
+mod xml;
 
 use super::Shared;
 use super::faults::Fault;
 use super::refusal::{Refusal, SESSION_EXPIRED};
-use answers::{cut, json_answer, page, text};
+use answers::{Reply, json_answer, page, text};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, OriginalUri, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::response::Response;
-use axum::routing::{any, get};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get, post};
 use listener::Peer;
 use serde_json::{Value, json};
 use services::Request;
@@ -41,6 +42,13 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/web/dataset/call_button/{*path}", any(rpc))
         .route("/web/webclient/version_info", any(rpc))
         .route("/web/database/list", any(rpc))
+        .route("/json/2/{*path}", any(json2::call))
+        .route("/xmlrpc/{service}", post(xml::first_version))
+        .route("/xmlrpc/2/{service}", post(xml::call))
+        .method_not_allowed_fallback(async || {
+            let page = page(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+            ([(header::ALLOW, "OPTIONS, POST")], page)
+        })
         .fallback(async || page(StatusCode::NOT_FOUND, "Page not found"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
@@ -50,8 +58,12 @@ async fn version() -> Response {
     json_answer(&json!({"version_info": services::version_info(), "version": services::VERSION}))
 }
 
-async fn health() -> Response {
-    json_answer(&json!({"status": "pass"}))
+async fn health(OriginalUri(uri): OriginalUri) -> Response {
+    let mut answer = json!({"status": "pass"});
+    if uri.query().is_some_and(|query| query.contains("db_server_status")) {
+        answer["db_server_status"] = json!(true);
+    }
+    json_answer(&answer)
 }
 
 /// Every JSON-RPC route: decode, meet the faults, work, encode.
@@ -69,38 +81,55 @@ async fn rpc(
     };
     let id = envelope.get("id").cloned().unwrap_or(Value::Null);
     let request = Request::read(uri.path(), &headers, envelope);
-    let (model, name) = request.as_ref().map_or(("", ""), Request::names);
-    let (latency, fault) = shared.faults.meet(model, name);
+    let names = request.as_ref().map_or(("", ""), Request::names);
+    let names = (names.0.to_owned(), names.1.to_owned());
+    let expired = || envelope_of(&id, Err(Refusal::session_expired()));
+    through(&shared, &peer, (&names.0, &names.1), |work| {
+        if !work {
+            return Reply::json(StatusCode::OK, &expired());
+        }
+        let (outcome, cookie) = match request {
+            Ok(request) => services::serve(&shared, request),
+            Err(refusal) => (Err(refusal), None),
+        };
+        Reply { cookie, ..Reply::json(StatusCode::OK, &envelope_of(&id, outcome)) }
+    })
+    .await
+}
+
+/// Lets a request meet the faults. `act` does the work and encodes what came of it; told not to work, it answers
+/// that the session or the credential does not hold any more.
+async fn through(
+    shared: &Shared,
+    peer: &Peer,
+    (model, method): (&str, &str),
+    act: impl FnOnce(bool) -> Reply,
+) -> Response {
+    let (latency, fault) = shared.faults.meet(model, method);
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
     match fault {
-        None | Some(Fault::CutReply | Fault::ResetAfterWork) => {}
-        Some(Fault::Reset) => {
-            peer.reset();
-            return text(StatusCode::OK, "");
-        }
-        Some(Fault::Status(status)) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return page(status, status.canonical_reason().unwrap_or("Error"));
-        }
-        Some(Fault::Hang) => {
-            tokio::time::sleep(HANG_MAX).await;
-            return page(StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout");
-        }
-        Some(Fault::SessionExpired) => return answer(&id, Err(Refusal::session_expired()), None),
-    }
-    let (outcome, cookie) = match request {
-        Ok(request) => services::serve(&shared, request),
-        Err(refusal) => (Err(refusal), None),
-    };
-    match fault {
-        Some(Fault::CutReply) => cut(&envelope_of(&id, outcome)),
+        None => act(true).into_response(),
+        Some(Fault::CutReply) => act(true).cut(),
         Some(Fault::ResetAfterWork) => {
+            act(true);
             peer.reset();
             text(StatusCode::OK, "")
         }
-        _ => answer(&id, outcome, cookie.as_deref()),
+        Some(Fault::Reset) => {
+            peer.reset();
+            text(StatusCode::OK, "")
+        }
+        Some(Fault::Status(status)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            page(status, status.canonical_reason().unwrap_or("Error"))
+        }
+        Some(Fault::Hang) => {
+            tokio::time::sleep(HANG_MAX).await;
+            page(StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout")
+        }
+        Some(Fault::SessionExpired) => act(false).into_response(),
     }
 }
 
@@ -109,7 +138,7 @@ fn decode(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Resu
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if method != Method::POST || !matches!(kind, "application/json" | "application/json-rpc") {
-        return Err(Box::new(answers::wrong_type(path)));
+        return Err(Box::new(answers::wrong_type(path, "jsonrpc")));
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(envelope)) => Ok(Value::Object(envelope)),
@@ -133,12 +162,4 @@ fn envelope_of(id: &Value, outcome: super::call::Outcome) -> Value {
         }
     }
     envelope
-}
-
-fn answer(id: &Value, outcome: super::call::Outcome, cookie: Option<&str>) -> Response {
-    let mut response = json_answer(&envelope_of(id, outcome));
-    if let Some(cookie) = cookie.and_then(|cookie| cookie.parse().ok()) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    response
 }

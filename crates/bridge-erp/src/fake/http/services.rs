@@ -26,6 +26,8 @@ pub(super) enum Request {
     Object { login: Login, model: String, method: String, args: Vec<Value>, kwargs: Map<String, Value> },
     /// A model's method with a session.
     CallKw { session: String, model: String, method: String, args: Vec<Value>, kwargs: Map<String, Value> },
+    /// A model's method by a user whose key is known.
+    Known { uid: i64, model: String, method: String, args: Vec<Value>, kwargs: Map<String, Value> },
     /// Something of `/web/session`.
     Session { action: String, session: String, params: Map<String, Value> },
     /// The version, for the web client.
@@ -67,7 +69,9 @@ impl Request {
         match self {
             Self::Common { method, .. } => ("common", method),
             Self::Databases { method } => ("db", method),
-            Self::Object { model, method, .. } | Self::CallKw { model, method, .. } => (model, method),
+            Self::Object { model, method, .. }
+            | Self::CallKw { model, method, .. }
+            | Self::Known { model, method, .. } => (model, method),
             Self::Session { action, .. } => ("session", action),
             Self::Version => ("common", "version"),
         }
@@ -81,9 +85,14 @@ impl Request {
                 "JSONRPC.jsonrpc() missing 3 required positional arguments: 'service', 'method', and 'args'",
             ));
         };
-        let method = method.as_str().unwrap_or_default().to_owned();
         let Value::Array(args) = args else { return Err(Refusal::type_error("the arguments are a list")) };
-        match service.as_str().unwrap_or_default() {
+        Self::of_service(service.as_str().unwrap_or_default(), method.as_str().unwrap_or_default(), args)
+    }
+
+    /// A method of one of the services of the older protocols.
+    pub(super) fn of_service(service: &str, method: &str, args: Vec<Value>) -> Result<Self, Refusal> {
+        let method = method.to_owned();
+        match service {
             "common" => Ok(Self::Common { method, args }),
             "db" => Ok(Self::Databases { method }),
             "object" => Self::object(&method, args),
@@ -150,6 +159,9 @@ pub(super) fn serve(shared: &Shared, request: Request) -> (Outcome, Option<Strin
             let uid = check_login(shared, state, &login)?;
             call::run(state, Call { uid, model, method, args, kwargs }, now)
         }),
+        Request::Known { uid, model, method, args, kwargs } => {
+            shared.work(|state, now| call::run(state, Call { uid, model, method, args, kwargs }, now))
+        }
         Request::CallKw { session, model, method, args, kwargs } => match shared.session_user(&session) {
             Some(uid) => shared.work(|state, now| call::run(state, Call { uid, model, method, args, kwargs }, now)),
             None => Err(Refusal::session_expired()),
@@ -182,7 +194,7 @@ fn common(shared: &Shared, method: &str, args: &[Value]) -> Outcome {
                 return Err(Refusal::type_error("exp_login() missing 1 required positional argument: 'password'"));
             };
             check_database(shared, database)?;
-            let uid = shared.read(|state| find_user(state, login, password));
+            let uid = shared.read(|state| find_user(state, login, password).or_else(|| key_user(state, password)));
             Ok(Some(uid.map_or(Value::Bool(false), Value::from)))
         }
         other => Err(Refusal::exception(format!("Method not found: {other}"))),
@@ -269,6 +281,14 @@ fn check_login(shared: &Shared, state: &State, login: &Login) -> Result<i64, Ref
     check_database(shared, &login.database)?;
     let users = state.schema.find("res.users").ok_or_else(Refusal::denied)?;
     let one = state.view().get(users, login.uid).ok_or_else(|| Refusal::missing("res.users", login.uid, 1))?;
-    let is_right = one.cell("password").as_text().is_some_and(|text| Some(text) == login.password.as_str());
+    let is_right = one.cell("password").as_text().is_some_and(|text| Some(text) == login.password.as_str())
+        || key_user(state, &login.password) == Some(login.uid);
     if is_right && one.cell("active").as_bool() { Ok(login.uid) } else { Err(Refusal::denied()) }
+}
+
+/// The user whose API key it is: each active user has one, which begins with the log-in name.
+pub(super) fn key_user(state: &State, key: &Value) -> Option<i64> {
+    let login = key.as_str()?.strip_suffix(super::super::API_KEY_END).filter(|login| !login.is_empty())?;
+    let mut users = state.view().all(state.schema.find("res.users")?);
+    users.find(|one| one.cell("login").as_text() == Some(login) && one.cell("active").as_bool()).map(|one| one.id)
 }

@@ -198,7 +198,7 @@ async fn life_goes_on_by_itself_until_the_server_stops() {
     let db = erp.db();
     tokio::time::timeout(Duration::from_secs(10), async {
         while db.events_count() < 5 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await

@@ -3,13 +3,14 @@
 mod demo_erp;
 mod feed;
 mod hostile;
+mod protocols;
 mod recordings;
 mod rights;
 mod scripted;
 mod sessions;
 mod spans;
 
-use crate::adapter::{Adapter, Connection};
+use crate::adapter::{Adapter, Connection, Protocol};
 use crate::pool::{ClientOptions, connect};
 use crate::{ErpError, ErpErrorKind};
 use bridge_model::clock::{ManualClock, SystemClock};
@@ -31,6 +32,7 @@ fn connection(server: &Server) -> Connection {
         password: "good".into(),
         api_key: None,
         timeout_ms: None,
+        protocol: None,
     }
 }
 
@@ -39,9 +41,10 @@ fn adapter(server: &Server) -> Arc<dyn Adapter> {
     connect("odoo", &connection(server), &options(), Arc::new(SystemClock)).unwrap()
 }
 
-/// An adapter that sends an API key with every call.
+/// An adapter that sends an API key as the password of `/jsonrpc` with every call.
 fn adapter_with_key(server: &Server) -> Arc<dyn Adapter> {
-    let connection = Connection { api_key: Some("key".into()), ..connection(server) };
+    let protocol = Some(Protocol::Jsonrpc);
+    let connection = Connection { api_key: Some("key".into()), protocol, ..connection(server) };
     connect("odoo", &connection, &options(), Arc::new(SystemClock)).unwrap()
 }
 
@@ -100,6 +103,7 @@ async fn what_cannot_be_connected_is_refused_with_words() {
         password: String::new(),
         api_key: None,
         timeout_ms: None,
+        protocol: None,
     };
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(0)));
     for (system_type, url) in [

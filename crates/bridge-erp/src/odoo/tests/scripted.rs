@@ -16,6 +16,10 @@ pub(super) struct Request {
     /// The value of the cookie `session_id`.
     pub(super) session_id: Option<String>,
     pub(super) body: Value,
+    /// The body as it came.
+    pub(super) text: String,
+    /// The header with the credential.
+    pub(super) authorization: Option<String>,
     /// How many requests came on the same path before.
     pub(super) earlier_on_this_path: usize,
 }
@@ -29,7 +33,7 @@ impl Request {
     pub(super) fn called(&self) -> (String, String) {
         let params = self.params();
         let (model, method) = match params["args"].as_array() {
-            Some(args) if self.path == "/jsonrpc" => (&args[3], &args[4]),
+            Some(args) if self.path == "/jsonrpc" && args.len() > 4 => (&args[3], &args[4]),
             _ => (&params["model"], &params["method"]),
         };
         (model.as_str().unwrap_or_default().into(), method.as_str().unwrap_or_default().into())
@@ -210,6 +214,8 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
         path: head.split(' ').nth(1).unwrap().to_owned(),
         session_id: header("cookie").and_then(|cookie| cookie.strip_prefix("session_id=").map(str::to_owned)),
         body: serde_json::from_slice(&bytes[head_end..]).unwrap_or_default(),
+        text: String::from_utf8_lossy(&bytes[head_end..]).into_owned(),
+        authorization: header("authorization"),
         earlier_on_this_path: 0,
     })
 }
