@@ -1,7 +1,7 @@
 import time
 from datetime import timedelta
 
-from odoo import api, fields, models, release, tools
+from odoo import SUPERUSER_ID, api, fields, models, release, tools
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import config
 from odoo.tools.translate import _
@@ -10,6 +10,7 @@ from .. import push, recorder, settings
 from .webhook_config import CATEGORIES, PRIORITIES
 
 EVENTS_PER_PULL_MAX = 1000
+RECORDS_PER_READ_MAX = 1000
 ROWS_PER_CLEAN_UP_MAX = 5000
 CLEAN_UP_TIME_S = 60
 
@@ -245,6 +246,32 @@ class UpdateWebhook(models.Model):
         ]
 
     @api.model
+    def search_read_as(self, user_id, model, domain, fields=None, offset=0, limit=RECORDS_PER_READ_MAX, order=None,
+                       context=None):
+        """``search_read`` with the rights of another user: their record rules, groups and companies apply.
+
+        Of ``fields`` those that this user may not read are left out, and so are they if none are named. An unknown
+        or inactive user may read nothing, which is an AccessError like any other missing right.
+        """
+        self._require_service()
+        limit = RECORDS_PER_READ_MAX if limit is None else int(limit)
+        if not 1 <= limit <= RECORDS_PER_READ_MAX:
+            # A silent cut would look like the end of the records.
+            raise UserError(_('The limit must be between 1 and %s.', RECORDS_PER_READ_MAX))
+        user = self.env['res.users'].sudo().browse(int(user_id)).exists()
+        # Odoo asks no rights of the superuser, so that nobody can be linked to it.
+        if not user or not user.active or user.id == SUPERUSER_ID:
+            raise AccessError(_('There is no active user %s.', user_id))
+        if model not in self.env.registry.models or self.env.registry.models[model]._abstract:
+            raise UserError(_('There is no model %s.', model))
+        records = self.env[model].with_user(user).with_context(**(context or {}))
+        unknown = [name for name in fields or [] if name not in records._fields]
+        if unknown:
+            raise ValueError('Invalid field %r on %r' % (unknown[0], model))
+        return records.search_read(domain or [], fields=fields_that_can_be_read(records, fields), offset=int(offset or 0),
+                                   limit=limit, order=order or None)
+
+    @api.model
     def get_statistics(self):
         """Counts by event, model, priority and push state, and the range of times."""
         self._require_service()
@@ -337,3 +364,19 @@ def may_read(model):
     if hasattr(model, 'has_access'):
         return model.has_access('read')
     return model.check_access_rights('read', raise_exception=False)
+
+
+def fields_that_can_be_read(records, names):
+    """Those of the fields that the user of ``records`` may read, never none at all.
+
+    If none are named, those that are stored: others are computed with the user's rights, and one that needs more takes
+    the whole answer with it. So does a list of records whose model the user may not read.
+    """
+    described = records.fields_get(list(names) if names else None, ['type', 'store', 'relation'])
+    readable = [
+        name for name, field in described.items()
+        if (names or field.get('store'))
+        and (field['type'] not in ('one2many', 'many2many')
+             or (field.get('relation') in records.env.registry.models and may_read(records.env[field['relation']])))
+    ]
+    return readable or ['id']

@@ -3,6 +3,7 @@ from . import test_idempotency
 from . import test_install
 from . import test_locks
 from . import test_push
+from . import test_read_as
 from . import test_recording
 from . import test_rights
 from . import test_rpc

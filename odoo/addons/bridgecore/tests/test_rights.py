@@ -23,6 +23,7 @@ class TestRights(BridgeCoreCase):
             lambda: events.get_statistics(),
             lambda: events.bridgecore_info(),
             lambda: events.readable_models(self.user.id, ['res.partner']),
+            lambda: events.search_read_as(self.env.ref('base.user_admin').id, 'res.partner', []),
             lambda: events.create_manual_events('res.partner', [1]),
             lambda: events.cleanup_old_events(1),
             lambda: self.env['webhook.config'].with_user(self.user).search([]),
