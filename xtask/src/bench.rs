@@ -1,6 +1,9 @@
 //! `cargo xtask bench`: measures the release build beside its floors and writes the page about it.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -28,7 +31,7 @@ pub(crate) struct BenchArgs {
     /// How long one turn takes, in milliseconds.
     #[arg(long, default_value_t = 2_000)]
     turn_ms: u64,
-    /// Measure this `bridgecore` and do not build one.
+    /// Measure this `bridgecore` and not the one that is built.
     #[arg(long)]
     bridgecore: Option<PathBuf>,
 }
@@ -36,10 +39,10 @@ pub(crate) struct BenchArgs {
 /// Builds what is measured and what measures, starts PostgreSQL as in production, and runs every case.
 pub(crate) fn run(args: &BenchArgs, stop: &Stop) -> Result<()> {
     let account = provision::system(stop)?;
-    let bridge_bench = build("bridge-bench", stop)?;
+    let built = build(stop)?;
     let bridgecore = match &args.bridgecore {
         Some(given) => std::path::absolute(given)?,
-        None => build("bridgecore", stop)?,
+        None => built.join("bridgecore"),
     };
     let run = RunDir::create()?;
     let data = run.folder("postgres", account)?;
@@ -48,7 +51,7 @@ pub(crate) fn run(args: &BenchArgs, stop: &Stop) -> Result<()> {
     let folder = run.path("bench");
     std::fs::create_dir(&folder)?;
 
-    let mut bench = Command::new(bridge_bench);
+    let mut bench = Command::new(built.join("bridge-bench"));
     bench.arg("run").arg("--bridgecore").arg(bridgecore).arg("--folder").arg(folder);
     bench.arg("--page").arg(workspace::root().join("docs/BENCHMARKS.md"));
     bench.args(["--postgres-url", &format!("postgres://postgres@127.0.0.1:{}/postgres", postgres.port)]);
@@ -67,22 +70,24 @@ pub(crate) fn run(args: &BenchArgs, stop: &Stop) -> Result<()> {
     Ok(())
 }
 
-/// Builds one of our programs for release, and answers where it is.
-fn build(program: &str, stop: &Stop) -> Result<PathBuf> {
-    println!("xtask: building {program}");
+/// Builds both programs for release, and answers the folder they are in.
+fn build(stop: &Stop) -> Result<PathBuf> {
+    println!("xtask: building for release");
     let mut cargo = workspace::cargo();
-    let package = if program == "bridgecore" { "bridge-server" } else { program };
-    cargo.args(["build", "--release", "--package", package, "--bin", program, "--message-format=json-render-diagnostics"]);
-    let mut built = None;
-    let status = process::stream(cargo, stop, &mut |line| {
-        match serde_json::from_str::<serde_json::Value>(line) {
-            Ok(message) => built = message["executable"].as_str().map(PathBuf::from).or(built.take()),
-            Err(_) => println!("{line}"),
+    cargo.args(["build", "--release", "--package", "bridge-server", "--package", "bridge-bench", "--bins"]);
+    cargo.arg("--message-format=json-render-diagnostics");
+    let mut folder = None;
+    let status = process::stream(cargo, stop, &mut |line| match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(message) => {
+            if let Some(program) = message["executable"].as_str() {
+                folder = Path::new(program).parent().map(Path::to_path_buf);
+            }
         }
+        Err(_) => println!("{line}"),
     })?;
-    match built {
-        Some(path) if status.success() => Ok(path),
-        _ => bail!("{program} did not build"),
+    match folder {
+        Some(folder) if status.success() => Ok(folder),
+        _ => bail!("the release build failed"),
     }
 }
 

@@ -8,6 +8,9 @@ use crate::erps::Erps;
 use crate::hub::{self, Hub};
 use crate::ingest::{self, Readers};
 use crate::jobs;
+use crate::metrics::Metrics;
+use crate::serve::serve;
+use crate::supervise::keep_going;
 use crate::sync::Rights;
 use anyhow::Context as _;
 use bridge_model::{Clock, Entropy};
@@ -44,10 +47,12 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         readers: Arc::new(Readers::default()),
         rights: Arc::new(Rights::default()),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
+        metrics: Arc::new(Metrics::new().context("register the metrics")?),
         config: Arc::new(config),
         clock,
         entropy,
     };
+    context.metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), context.store.kind()]).set(1);
     let first_admin = auth::first_admin(&context).await.context("make the first admin")?;
     let listener = TcpListener::bind(context.config.server.listen)
         .await
@@ -57,12 +62,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
     start_background(&context, &stop, &tasks);
     let router = api::router(&context);
     let stopped = stop.clone();
-    tasks.spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(error = %error, "serve");
-        }
-    });
+    tasks.spawn(serve(listener, router, context.config.server.clone(), stopped));
     tasks.close();
     tracing::info!(%address, database = context.store.kind(), "listening");
     Ok(RunningApp { address, context, first_admin, stop, tasks })
@@ -86,14 +86,23 @@ impl RunningApp {
 
 fn start_background(cx: &Context, stop: &CancellationToken, tasks: &TaskTracker) {
     let node = cx.entropy.hex(8);
-    tasks.spawn(ingest::run(cx.clone(), node.clone(), stop.clone()));
-    tasks.spawn(jobs::run(cx.clone(), node, stop.clone()));
-    let (follow, stopped) = (cx.clone(), stop.clone());
+    let (reading, reading_node, stopped) = (cx.clone(), node.clone(), stop.clone());
     tasks.spawn(async move {
-        let interval = ms(follow.config.live.head_poll_ms);
+        let work = || ingest::run(reading.clone(), reading_node.clone(), stopped.clone());
+        keep_going(&reading.metrics, "readers", &stopped, work).await;
+    });
+    let (working, stopped) = (cx.clone(), stop.clone());
+    tasks.spawn(async move {
+        let work = || jobs::run(working.clone(), node.clone(), stopped.clone());
+        keep_going(&working.metrics, "jobs", &stopped, work).await;
+    });
+    let (following, stopped) = (cx.clone(), stop.clone());
+    tasks.spawn(async move {
+        let interval = ms(following.config.live.head_poll_ms);
+        let work = || hub::follow_store(&following.hub, &following.store, interval);
         tokio::select! {
             () = stopped.cancelled() => {}
-            () = hub::follow_store(&follow.hub, &follow.store, interval) => {}
+            () = keep_going(&following.metrics, "heads", &stopped, work) => {}
         }
     });
 }

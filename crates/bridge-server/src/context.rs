@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::erps::Erps;
 use crate::hub::Hub;
 use crate::ingest::Readers;
+use crate::metrics::Metrics;
 use crate::sync::Rights;
 use bridge_model::{Clock, Entropy};
 use bridge_store::Store;
@@ -25,6 +26,8 @@ pub struct Context {
     pub rights: Arc<Rights>,
     /// Passwords, tokens and keys.
     pub auth: Arc<Auth>,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// The settings.
     pub config: Arc<Config>,
     /// The time.

@@ -42,11 +42,11 @@ pub async fn run(
     config.store.url = format!("sqlite://{}", folder.path().join("bridgecore.db").display());
     config.security.secret_key = entropy.hex(32);
     config.security.encryption_keys = vec![fernet_key(entropy.as_ref())];
-    config.security.first_admin_username = ADMIN.to_owned();
+    ADMIN.clone_into(&mut config.security.first_admin_username);
     config.security.first_admin_password.clone_from(&password);
     // One person tries things out here: a token that outlives the session spares them the refresh.
     config.security.access_token_expire_minutes = 24 * 60;
-    config.log.level = "warn".to_owned();
+    "warn".clone_into(&mut config.log.level);
     telemetry::start(&config.log)?;
 
     let options = Options { life_interval: Some(LIFE_INTERVAL), clock: Arc::clone(&clock), ..Options::default() };
@@ -56,7 +56,7 @@ pub async fn run(
         .context("start the service (is the port taken? --port 0 takes a free one)")?;
     let cx = &running.context;
     let login = auth::LoginRequest { username: ADMIN.to_owned(), password: password.clone() };
-    let tokens = auth::login(cx, login).await?;
+    let tokens = auth::login(cx, login, None).await?;
     let caller = auth::caller(cx, &tokens.access_token).await?;
     let push_key = register(cx, &caller.into_admin()?, &erp).await?;
     // The first pull should find something.

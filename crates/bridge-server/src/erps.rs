@@ -9,11 +9,14 @@ use bridge_store::System;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// An adapter and when the settings that it was made of were saved.
+type Kept = (Timestamp, Arc<dyn Adapter>);
+
 /// The adapters in use. Building one is dear (certificates, connections, log-in), so each is kept until its system's
 /// settings change.
 #[derive(Debug)]
 pub struct Erps {
-    kept: Mutex<HashMap<SystemKey, (Timestamp, Arc<dyn Adapter>)>>,
+    kept: Mutex<HashMap<SystemKey, Kept>>,
     options: ClientOptions,
     clock: Arc<dyn Clock>,
 }

@@ -9,13 +9,18 @@ pub mod auth;
 pub mod config;
 pub mod context;
 pub mod demo;
+pub mod devices;
 pub mod erps;
 pub mod hub;
 pub mod ingest;
 pub mod jobs;
+pub mod metrics;
 pub mod problem;
+pub mod serve;
+pub mod supervise;
 pub mod sync;
 pub mod telemetry;
+pub mod webhooks;
 
 pub use context::Context;
 pub use problem::{Problem, ProblemKind};

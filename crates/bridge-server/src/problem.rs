@@ -53,6 +53,8 @@ problem_kinds! {
     SyncStateNotFound = 404 "SyncStateNotFoundException" "SYNC_STATE_NOT_FOUND";
     /// The path does not take this method.
     MethodNotAllowed = 405 "MethodNotAllowedException" "METHOD_NOT_ALLOWED";
+    /// The request's body did not arrive in time.
+    RequestTimeout = 408 "RequestTimeoutException" "REQUEST_TIMEOUT";
     /// Something of this name exists already.
     Conflict = 409 "ConflictException" "CONFLICT";
     /// Other requests of the same device were faster, again and again.

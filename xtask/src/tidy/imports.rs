@@ -18,13 +18,13 @@ const CRATES: [(&str, &[&str]); 6] = [
 ///
 /// `admin` stands above `auth`, since it makes the passwords and keys that `auth` checks.
 const LAYERS: [&[&str]; 7] = [
-    &["app", "cli", "demo", "lib", "main"],
+    &["app", "cli", "demo", "lib", "main", "serve"],
     &["api", "console"],
     &["admin"],
     &["auth", "limits"],
-    &["records", "sync", "orders", "files", "ingest", "jobs"],
+    &["records", "sync", "orders", "files", "ingest", "jobs", "webhooks", "devices"],
     &["context", "erps", "hub"],
-    &["caller", "config", "problem", "telemetry"],
+    &["caller", "config", "metrics", "problem", "supervise", "telemetry"],
 ];
 
 /// Imports that point up all the same: who, and what. `*` stands for every module.

@@ -19,32 +19,41 @@ struct ErrorBody<'a> {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         log(&self);
-        let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = ErrorBody {
-            error: self.kind.exception(),
-            message: &self.message,
-            code: self.kind.code(),
-            details: &self.details,
-        };
-        let mut response = (status, Json(body)).into_response();
-        if let Some(seconds) = self.retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
+        answer(&self)
     }
 }
 
+/// The answer alone, for what has been logged where it happened.
+pub(super) fn answer(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = ErrorBody {
+        error: problem.kind.exception(),
+        message: &problem.message,
+        code: problem.kind.code(),
+        details: &problem.details,
+    };
+    let mut response = (status, Json(body)).into_response();
+    if let Some(seconds) = problem.retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
 /// Logs a problem once, here where it is handled, with its whole chain of causes. What a caller did wrong is not an
-/// error of ours and stays at debug.
+/// error of ours and stays at debug, without the message: it can quote what they sent, such as a password in a field of
+/// the wrong type.
 fn log(problem: &Problem) {
     let causes = problem.causes();
     match problem.kind.status() {
         500 => tracing::error!(code = problem.kind.code(), %causes, "{}", problem.message),
         501.. => tracing::warn!(code = problem.kind.code(), %causes, "{}", problem.message),
-        _ => tracing::debug!(code = problem.kind.code(), %causes, "{}", problem.message),
+        _ => {
+            let field = problem.details.get("field").and_then(Value::as_str);
+            tracing::debug!(code = problem.kind.code(), field, "refused");
+        }
     }
 }
 

@@ -1,13 +1,16 @@
 //! Decoding: what a handler asks for in its arguments, each with errors in the documented shape.
 
+use super::explain;
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
+use std::net::IpAddr;
 
 /// A JSON body.
 #[derive(Debug)]
@@ -25,16 +28,22 @@ impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
     }
 }
 
-/// Reads JSON; malformed text and a wrong shape are told apart.
+/// Reads a JSON object; malformed text and a wrong shape are told apart.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        // An enum's wrong kind of value is reported like a mistake of syntax, so that the text is looked at again.
-        if error.is_data() || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
-            Problem::new(ProblemKind::Invalid, format!("The body does not have the expected form: {error}"))
-        } else {
-            Problem::new(ProblemKind::MalformedJson, format!("The body is not JSON: {error}"))
-        }
-    })
+    // A list would be taken for the object's fields in their order.
+    let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
+    if is_object && let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    // An enum's wrong kind of value is reported like a mistake of syntax, so that the text is looked at by itself.
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        return Err(Problem::new(ProblemKind::MalformedJson, format!("The body is not JSON: {error}")));
+    }
+    if !is_object {
+        return Err(Problem::new(ProblemKind::Invalid, "The body must be a JSON object"));
+    }
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes))
+        .map_err(|error| explain::body(&error))
 }
 
 /// A body as it came, within the limit.
@@ -57,6 +66,19 @@ impl FromRequest<Context> for RawBody {
     }
 }
 
+/// The address at the other end of the connection, put into the request by whoever accepted it; `None` where a
+/// request did not come over one.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub Option<IpAddr>);
+
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().copied().unwrap_or(Self(None)))
+    }
+}
+
 /// The query string.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
@@ -68,7 +90,7 @@ impl<T: DeserializeOwned> FromRequestParts<Context> for Query<T> {
         axum::extract::Query::from_request_parts(parts, cx)
             .await
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|rejection| Problem::new(ProblemKind::Invalid, rejection.body_text()))
+            .map_err(|rejection| explain::query(&rejection))
     }
 }
 
@@ -80,10 +102,14 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Context> for Path<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, cx: &Context) -> Result<Self, Problem> {
-        axum::extract::Path::from_request_parts(parts, cx)
-            .await
-            .map(|axum::extract::Path(path)| Self(path))
-            .map_err(|rejection| Problem::new(ProblemKind::Invalid, rejection.body_text()))
+        match axum::extract::Path::from_request_parts(parts, cx).await {
+            Ok(axum::extract::Path(path)) => Ok(Self(path)),
+            Err(rejection) => {
+                let all = RawPathParams::from_request_parts(parts, cx).await.ok();
+                let mut names = all.iter().flatten().map(|(name, _)| name);
+                Err(explain::path(rejection, names.next().filter(|_| names.next().is_none())))
+            }
+        }
     }
 }
 

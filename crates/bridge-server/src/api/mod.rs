@@ -1,17 +1,20 @@
 //! Transport: decode, call one function, encode. Nothing in the service imports this.
 
 pub mod error;
+mod explain;
 pub mod extract;
 mod linger;
 mod rest;
+mod time_out;
 mod ws;
 
-use crate::config::ms;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
+use crate::supervise::caught;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::body::HttpBody as _;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -22,16 +25,18 @@ use tracing::Instrument as _;
 pub fn router(cx: &Context) -> Router {
     let permits = Arc::new(Semaphore::new(cx.config.server.requests_at_once_max));
     let rest = rest::routes()
-        .layer(middleware::from_fn_with_state(cx.clone(), time_out))
+        .layer(middleware::from_fn_with_state(cx.clone(), time_out::time_out))
         .layer(middleware::from_fn_with_state(permits, admit));
     Router::new()
         .merge(rest)
+        .merge(rest::metrics_routes())
         // Open connections have bounds of their own.
         .merge(ws::routes(cx))
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(DefaultBodyLimit::max(cx.config.server.body_bytes_max))
         .layer(middleware::from_fn(linger::take_in_the_rest))
+        .layer(middleware::from_fn_with_state(cx.clone(), survive))
         .layer(middleware::from_fn_with_state(cx.clone(), accompany))
         .with_state(cx.clone())
 }
@@ -39,7 +44,7 @@ pub fn router(cx: &Context) -> Router {
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
 
-/// Gives each request its id and its span, and each answer its headers.
+/// Gives each request its id, its span and its place in the metrics, and each answer its headers.
 async fn accompany(State(cx): State<Context>, request: Request, next: Next) -> Response {
     let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
     let id = given.map_or_else(|| cx.entropy.hex(16), str::to_owned);
@@ -53,16 +58,45 @@ async fn accompany(State(cx): State<Context>, request: Request, next: Next) -> R
         duration_ms = tracing::field::Empty,
     );
     let version = if request.uri().path().starts_with("/api/v2/") { "2" } else { "1" };
+    let method = known_method(request.method());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
     let started = cx.clock.now();
     let mut response = next.run(request).instrument(span.clone()).await;
+    let duration = cx.clock.now().since(started);
     span.record("http.status", response.status().as_u16());
-    span.record("duration_ms", u64::try_from(cx.clock.now().since(started).as_millis()).unwrap_or(u64::MAX));
+    span.record("duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+    // Never the path itself: there is no end to the paths that somebody can ask for.
+    let endpoint = matched.as_ref().map_or("none", MatchedPath::as_str);
+    let bytes = response.body().size_hint().exact();
+    cx.metrics.answered(method, endpoint, response.status().as_str(), duration.as_secs_f64(), bytes);
     span.in_scope(|| tracing::debug!("answered"));
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response.headers_mut().insert(API_VERSION, HeaderValue::from_static(version));
     response
+}
+
+/// The method as a label: one that is made up is `other`.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Answers for a handler that panicked. The panic was logged where it happened, in the request's span.
+async fn survive(State(cx): State<Context>, request: Request, next: Next) -> Response {
+    match caught(&cx.metrics, "request", next.run(request)).await {
+        Some(response) => response,
+        None => error::answer(&Problem::new(ProblemKind::Internal, "Something failed inside the service")),
+    }
 }
 
 /// An id from outside is taken over only if it can't spoil a log line.
@@ -75,13 +109,5 @@ async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next: Ne
     match permits.try_acquire() {
         Ok(_permit) => next.run(request).await,
         Err(_) => Problem::new(ProblemKind::Busy, "Too many requests at once; try again shortly").into_response(),
-    }
-}
-
-/// Ends a request that takes too long.
-async fn time_out(State(cx): State<Context>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(ms(cx.config.server.request_timeout_ms), next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::new(ProblemKind::Busy, "The request took too long; try again shortly").into_response(),
     }
 }

@@ -10,7 +10,9 @@ mod session;
 use crate::api::extract::bearer;
 use crate::auth;
 use crate::context::Context;
+use crate::metrics::Held;
 use crate::problem::{Problem, ProblemKind};
+use crate::supervise::caught;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts as _, Request, State};
@@ -52,8 +54,10 @@ async fn connect(State(cx): State<Context>, places: Arc<Semaphore>, request: Req
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX);
     let counted = cx.hub.session();
     Ok(upgrade.on_upgrade(move |socket| async move {
-        session::run(cx, socket, caller).await;
-        drop((place, counted));
+        let open = Held::one(&cx.metrics.websocket_connections);
+        let metrics = Arc::clone(&cx.metrics);
+        caught(&metrics, "connection", Box::pin(session::run(cx, socket, caller))).await;
+        drop((place, counted, open));
     }))
 }
 

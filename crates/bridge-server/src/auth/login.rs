@@ -1,6 +1,7 @@
 //! From a name and a password to a session with its tokens.
 
 use super::check_username;
+use super::limit::Tried;
 use super::token::{Claims, Owner, TokenKind, Tokens, sha256_hex};
 use crate::config;
 use crate::context::Context;
@@ -9,6 +10,7 @@ use bridge_model::Timestamp;
 use bridge_store::{Session, StoreError, User};
 use serde::Deserialize;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The body of a log-in.
@@ -27,16 +29,24 @@ impl fmt::Debug for LoginRequest {
 }
 
 /// Checks name and password and opens a session. A wrong one of either, and a user who is not active, get the same
-/// `InvalidCredentials` after the same time; too many tries get `RateLimited`.
-pub async fn login(cx: &Context, request: LoginRequest) -> Result<Tokens, Problem> {
-    cx.auth.logins.admit(&request.username, cx.clock.now())?;
+/// `InvalidCredentials` after the same time; after too many failures from this `peer` (`None` for this process
+/// itself) the name gets `RateLimited` there.
+pub async fn login(cx: &Context, request: LoginRequest, peer: Option<IpAddr>) -> Result<Tokens, Problem> {
+    let tried = Tried::new(&request.username, peer);
+    // Before waiting, for a cheap refusal; and with the turn, so that of many tries at once no more than there are
+    // turns get past the limit.
+    cx.auth.logins.check(tried, cx.clock.now())?;
+    let turn = cx.auth.passwords.turn().await?;
+    cx.auth.logins.check(tried, cx.clock.now())?;
     let user = find(cx, &request.username).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let matches = cx.auth.passwords.matches(hash, request.password).await?;
-    match user {
-        Some(user) if matches => open_session(cx, &user).await,
-        _ => Err(wrong()),
-    }
+    let (matches, turn) = cx.auth.passwords.matches(turn, hash, request.password).await?;
+    let Some(user) = user.filter(|_| matches) else {
+        cx.auth.logins.failed(tried, cx.clock.now());
+        return Err(wrong());
+    };
+    drop(turn);
+    open_session(cx, &user).await
 }
 
 async fn find(cx: &Context, username: &str) -> Result<Option<User>, Problem> {

@@ -28,11 +28,12 @@ use crate::config;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use anyhow::Context as _;
-use bridge_model::{Entropy, TenantId, Timestamp, UserId};
+use bridge_model::{Entropy, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{Role, Session, User};
 use fresh::Fresh;
 use limit::LoginLimit;
 use password::Passwords;
+use tokio::sync::watch;
 use token::{TokenKeys, TokenKind};
 
 /// What log-ins and tokens need beside the database.
@@ -43,6 +44,8 @@ pub struct Auth {
     logins: LoginLimit,
     sessions: Fresh<KnownSession>,
     push_keys: Fresh<PushSource>,
+    /// Counts what makes sessions be looked up anew on this node.
+    changed: watch::Sender<u64>,
     /// Held while it is made sure that a tenant keeps an active admin, so that two admins of this process cannot
     /// take each other's role at the same moment.
     pub(crate) admins: tokio::sync::Mutex<()>,
@@ -67,6 +70,7 @@ impl Auth {
             logins: LoginLimit::new(settings.logins_per_minute_max),
             sessions: Fresh::new(age_max),
             push_keys: Fresh::new(age_max),
+            changed: watch::channel(0).0,
             admins: tokio::sync::Mutex::default(),
         })
     }
@@ -79,6 +83,12 @@ impl Auth {
     /// Makes every session be looked up anew; to be called after sessions were revoked or a user was changed.
     pub fn forget_sessions(&self) {
         self.sessions.forget_all();
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Changes whenever sessions have to be looked up anew, for connections that outlive a request.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// Makes every push key be looked up anew; to be called after a system was changed.
@@ -100,6 +110,8 @@ pub struct Caller {
     pub role: Role,
     /// The user's id in the ERP, if linked.
     pub odoo_user_id: Option<i64>,
+    /// The system in which `odoo_user_id` is the user; `None` while the link is not bound to one.
+    pub odoo_system: Option<SystemKey>,
     /// The language of messages, if chosen.
     pub language: Option<String>,
     /// The id of the log-in session.
@@ -159,6 +171,7 @@ async fn session_user(cx: &Context, session: &str, expires_at: Timestamp) -> Res
         username: user.username,
         role: user.role,
         odoo_user_id: user.odoo_user_id,
+        odoo_system: user.odoo_system,
         language: user.language,
         session: session.id,
         expires_at,

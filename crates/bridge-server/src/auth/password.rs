@@ -40,36 +40,33 @@ impl Passwords {
             return Err(Problem::field("password", &format!("must have {CHARS_MIN} to {CHARS_MAX} characters")));
         }
         let salt = salt(entropy);
-        self.work(move || hash(&password, &salt)).await?.map_err(|error| failed(&error))
+        let (hash, _turn) = work(self.turn().await?, move || hash(&password, &salt)).await?;
+        hash.map_err(|error| failed(&error))
     }
 
     /// Whether the password is the one of the hash; without a hash it never is, and that takes as long to find out.
-    pub(super) async fn matches(&self, kept: Option<String>, password: String) -> Result<bool, Problem> {
+    /// The turn comes back, so that the caller can count a failure before the next one takes it.
+    pub(super) async fn matches(
+        &self,
+        turn: OwnedSemaphorePermit,
+        kept: Option<String>,
+        password: String,
+    ) -> Result<(bool, OwnedSemaphorePermit), Problem> {
         let exists = kept.is_some();
         let kept = kept.unwrap_or_else(|| self.nobody.clone());
-        let verdict = self.work(move || {
+        let verdict = work(turn, move || {
             let kept = PasswordHash::new(&kept)?;
             Argon2::default().verify_password(password.as_bytes(), &kept)
         });
         match verdict.await? {
-            Ok(()) => Ok(exists),
-            Err(argon2::password_hash::Error::Password) => Ok(false),
-            Err(error) => Err(failed(&error)),
+            (Ok(()), turn) => Ok((exists, turn)),
+            (Err(argon2::password_hash::Error::Password), turn) => Ok((false, turn)),
+            (Err(error), _) => Err(failed(&error)),
         }
     }
 
-    async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let turn = self.turn().await?;
-        tokio::task::spawn_blocking(move || {
-            // Held by the work and not by its caller, who may go away before the work is done.
-            let _turn = turn;
-            job()
-        })
-        .await
-        .map_err(|error| Problem::new(ProblemKind::Internal, "Something failed inside the service").caused_by(error))
-    }
-
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    /// Waits for a turn; `Busy` if too many others do.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
         match tokio::time::timeout(TURN_WAIT, Arc::clone(&self.turns).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             _ => Err(Problem::new(ProblemKind::Busy, "Too many log-ins at this moment; try again shortly")),
@@ -81,6 +78,16 @@ impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Passwords").finish_non_exhaustive()
     }
+}
+
+async fn work<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Result<(T, OwnedSemaphorePermit), Problem> {
+    // The turn is held by the work and not by its caller, who may go away before the work is done.
+    tokio::task::spawn_blocking(move || (job(), turn))
+        .await
+        .map_err(|error| Problem::new(ProblemKind::Internal, "Something failed inside the service").caused_by(error))
 }
 
 fn salt(entropy: &dyn Entropy) -> String {

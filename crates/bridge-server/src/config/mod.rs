@@ -1,6 +1,7 @@
 //! The settings: one file, environment variables over it, and a default for whatever can have one.
 
 mod app_types;
+mod check;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -35,7 +36,7 @@ pub struct Config {
 }
 
 /// The front door.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// The address to listen on; port 0 takes a free one.
@@ -46,8 +47,21 @@ pub struct Server {
     pub request_timeout_ms: u64,
     /// The most requests worked on at once; more are answered 503.
     pub requests_at_once_max: usize,
+    /// The most connections at once, WebSockets among them; further ones wait until one ends.
+    pub connections_max: usize,
+    /// How long a connection may take for the head of a request, in milliseconds; then it is closed. It is also how
+    /// long one may stay open between two requests.
+    pub header_timeout_ms: u64,
     /// How long open requests may go on after a stop was asked for, in milliseconds.
     pub shutdown_ms: u64,
+    /// The token that `GET /metrics` asks for; empty: it is open to whoever reaches the listener.
+    pub metrics_token: String,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("listen", &self.listen).finish_non_exhaustive()
+    }
 }
 
 impl Default for Server {
@@ -57,7 +71,10 @@ impl Default for Server {
             body_bytes_max: 2 * 1024 * 1024,
             request_timeout_ms: 30_000,
             requests_at_once_max: 4_096,
+            connections_max: 20_000,
+            header_timeout_ms: 30_000,
             shutdown_ms: 10_000,
+            metrics_token: String::new(),
         }
     }
 }
@@ -115,7 +132,7 @@ pub struct Security {
     pub first_admin_username: String,
     /// Their password; if empty, one is made and printed once.
     pub first_admin_password: String,
-    /// Log-ins tried per name within a minute; more are answered 429.
+    /// Failed log-ins with one name from one address within a minute; further ones are answered 429.
     pub logins_per_minute_max: u32,
     /// Password checks at once; each takes a core and 19 MiB for some milliseconds.
     pub password_checks_at_once_max: usize,
@@ -212,6 +229,8 @@ pub struct Sync {
     pub scan_max: u32,
     /// Within how many milliseconds the same pull without a token is taken for a retry and gets the same batch.
     pub retry_window_ms: u64,
+    /// The longest that a pull waits for a change (`wait_s`), in seconds; `server.request_timeout_ms` bounds it as well.
+    pub wait_max_s: u64,
     /// How old what an ERP user may read can be before it is asked for again, in milliseconds.
     pub rights_fresh_ms: u64,
     /// How old it can be when the ERP can't be asked, in milliseconds; beyond, pulls fail rather than guess.
@@ -226,6 +245,7 @@ impl Default for Sync {
             limit_max: 1_000,
             scan_max: 20_000,
             retry_window_ms: 10_000,
+            wait_max_s: 55,
             rights_fresh_ms: 300_000,
             rights_stale_max_ms: 86_400_000,
         }
@@ -354,31 +374,19 @@ impl Config {
         // Only names with a section are settings; others may share the prefix for purposes of their own.
         let variables = Env::prefixed("BRIDGECORE_").filter(|name| name.as_str().contains("__")).split("__");
         let config: Self = figment.merge(variables).extract()?;
+        anyhow::ensure!(
+            path.is_some() || !config.security.secret_key.is_empty() || !config.security.encryption_keys.is_empty(),
+            "no config file was given. `bridgecore keys > bridgecore.toml` makes one, and \
+             `bridgecore serve --config bridgecore.toml` starts with it; the settings can also come from variables \
+             such as BRIDGECORE_SECURITY__SECRET_KEY"
+        );
         config.check()?;
         Ok(config)
     }
 
-    /// Says what can't work, before anything starts.
+    /// Says what can't work, before anything starts; the error names the setting.
     pub fn check(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            self.security.secret_key.len() >= 32,
-            "security.secret_key must have at least 32 characters; `bridgecore keys` makes one"
-        );
-        anyhow::ensure!(
-            !self.security.encryption_keys.is_empty(),
-            "security.encryption_keys must hold at least one Fernet key; `bridgecore keys` makes one"
-        );
-        anyhow::ensure!(
-            self.sync.limit_default >= 1 && self.sync.limit_default <= self.sync.limit_max,
-            "sync.limit_default must be between 1 and sync.limit_max"
-        );
-        anyhow::ensure!(self.sync.scan_max >= self.sync.limit_max, "sync.scan_max must be at least sync.limit_max");
-        anyhow::ensure!(
-            (1..=self.ingest.pull_interval_max_ms).contains(&self.ingest.pull_interval_min_ms),
-            "ingest.pull_interval_min_ms must be between 1 and ingest.pull_interval_max_ms"
-        );
-        anyhow::ensure!(self.ingest.lease_ms >= 1_000, "ingest.lease_ms must be at least 1000");
-        Ok(())
+        check::check(self)
     }
 }
 
@@ -423,10 +431,19 @@ mod tests {
     }
 
     #[test]
+    fn without_a_file_and_without_keys_the_way_to_both_is_told() {
+        let error = Config::load(None).unwrap_err().to_string();
+        for part in ["no config file", "bridgecore keys", "--config"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let config = Config {
             security: Security { secret_key: "hush-hush".into(), ..Security::default() },
             store: Store { url: "postgres://u:hush@h/d".into(), ..Store::default() },
+            server: Server { metrics_token: "hush".into(), ..Server::default() },
             ..Config::default()
         };
         assert!(!format!("{config:?}").contains("hush"));

@@ -19,20 +19,35 @@ pub(super) struct Advance {
     pub(super) held_back: bool,
 }
 
-/// Goes through `ids` (ascending, all above `read_to`) and notes what is missing between them, as long as at most
-/// `room` gaps are opened; rows beyond wait until older gaps are settled.
+/// What bounds the noting of gaps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The most gaps that may be opened.
+    pub(super) room: usize,
+    /// Ids up to this one were deleted in the ERP: they are not waited for.
+    pub(super) cleaned_to: i64,
+    /// Whether the first hole that is too large for the room may be passed over, because every transaction that could
+    /// fill it has ended.
+    pub(super) may_cross: bool,
+}
+
+/// Goes through `ids` (ascending, all above `read_to`) and notes what is missing between them, as far as there is room;
+/// rows beyond wait until older gaps are settled, or until the hole before them is.
 ///
 /// At the very beginning (`read_to` is 0) the ids below the first row are mostly of rows that were cleaned away long
-/// ago; only the nearest `room` of them can belong to a transaction that is still open, and only they are noted.
-pub(super) fn advance(read_to: i64, ids: &[i64], room: usize) -> Advance {
+/// ago; only the nearest of them can belong to a transaction that is still open, and only they are noted.
+pub(super) fn advance(read_to: i64, ids: &[i64], bounds: Bounds) -> Advance {
     let mut result = Advance { read_to, opened: Vec::new(), held_back: false };
+    let mut may_cross = bounds.may_cross;
     for &id in ids {
-        let room_left = i64::try_from(room - result.opened.len().min(room)).unwrap_or(i64::MAX);
-        let missing = id - result.read_to - 1;
-        let from = if missing <= room_left {
-            result.read_to + 1
+        let room_left = i64::try_from(bounds.room - result.opened.len().min(bounds.room)).unwrap_or(i64::MAX);
+        let first_missing = (result.read_to.max(bounds.cleaned_to) + 1).min(id);
+        let from = if id - first_missing <= room_left {
+            first_missing
         } else if result.read_to == 0 {
             id - room_left
+        } else if std::mem::take(&mut may_cross) {
+            id
         } else {
             result.held_back = true;
             break;
@@ -62,29 +77,47 @@ pub(super) fn lost(source: &SourceState, told: i64, cleaned_to: i64) -> bool {
 mod tests {
     use super::*;
 
+    fn room(room: usize) -> Bounds {
+        Bounds { room, cleaned_to: 0, may_cross: false }
+    }
+
     fn at(second: i64) -> Timestamp {
         Timestamp::from_micros(second * 1_000_000)
     }
 
     #[test]
     fn missing_ids_are_noted_and_none_is_passed_over() {
-        let step = advance(10, &[11, 14, 15, 18], 100);
+        let step = advance(10, &[11, 14, 15, 18], room(100));
         assert_eq!(step, Advance { read_to: 18, opened: vec![12, 13, 16, 17], held_back: false });
-        assert_eq!(advance(10, &[], 100), Advance { read_to: 10, opened: vec![], held_back: false });
+        assert_eq!(advance(10, &[], room(100)), Advance { read_to: 10, opened: vec![], held_back: false });
     }
 
     #[test]
     fn too_many_missing_ids_hold_reading_back_instead_of_being_forgotten() {
-        let step = advance(10, &[12, 20, 21], 3);
+        let step = advance(10, &[12, 20, 21], room(3));
         assert_eq!(step, Advance { read_to: 12, opened: vec![11], held_back: true });
-        assert_eq!(advance(10, &[12], 0), Advance { read_to: 10, opened: vec![], held_back: true });
+        assert_eq!(advance(10, &[12], room(0)), Advance { read_to: 10, opened: vec![], held_back: true });
     }
 
     #[test]
     fn the_first_look_notes_only_the_nearest_ids_below_the_first_row() {
-        let step = advance(0, &[500, 502], 4);
+        let step = advance(0, &[500, 502], room(4));
         assert_eq!(step, Advance { read_to: 500, opened: vec![496, 497, 498, 499], held_back: true });
-        assert_eq!(advance(0, &[3], 4).opened, vec![1, 2]);
+        assert_eq!(advance(0, &[3], room(4)).opened, vec![1, 2]);
+    }
+
+    #[test]
+    fn a_hole_that_nobody_can_fill_is_passed_over_once() {
+        let crossing = Bounds { may_cross: true, ..room(3) };
+        let step = advance(10, &[100, 102, 200], crossing);
+        assert_eq!(step, Advance { read_to: 102, opened: vec![101], held_back: true });
+    }
+
+    #[test]
+    fn what_was_deleted_is_not_waited_for() {
+        let cleaned = Bounds { cleaned_to: 95, ..room(5) };
+        assert_eq!(advance(10, &[98], cleaned), Advance { read_to: 98, opened: vec![96, 97], held_back: false });
+        assert_eq!(advance(10, &[90], cleaned), Advance { read_to: 90, opened: vec![], held_back: false });
     }
 
     #[test]

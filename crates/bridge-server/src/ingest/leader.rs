@@ -3,12 +3,13 @@
 use super::pull;
 use crate::config::ms;
 use crate::context::Context;
+use crate::supervise::keep_going;
 use bridge_model::{SystemKey, Timestamp};
 use bridge_store::System;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How often the list of systems is read, besides at each signal: another node may have changed it.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
@@ -16,7 +17,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// A reader that runs, and the settings it was started with.
 struct Running {
     settings_of: Timestamp,
-    stop: CancellationToken,
+    /// Stops it, also when what is kept of it here gets lost.
+    stop: DropGuard,
     task: JoinHandle<()>,
 }
 
@@ -61,14 +63,18 @@ async fn reconcile(cx: &Context, node: &str, running: &mut HashMap<SystemKey, Ru
         running.entry(key).or_insert_with(|| {
             let stop = CancellationToken::new();
             let settings_of = system.updated_at;
-            let task = tokio::spawn(lead(cx.clone(), node.to_owned(), system, stop.clone()));
-            Running { settings_of, stop, task }
+            let (cx, node, stopped) = (cx.clone(), node.to_owned(), stop.clone());
+            let task = tokio::spawn(async move {
+                let work = || lead(cx.clone(), node.clone(), system.clone(), stopped.clone());
+                keep_going(&cx.metrics, "reader", &stopped, work).await;
+            });
+            Running { settings_of, stop: stop.drop_guard(), task }
         });
     }
 }
 
 async fn end(reader: Running) {
-    reader.stop.cancel();
+    drop(reader.stop);
     if let Err(error) = reader.task.await {
         tracing::error!(error = %error, "a background reader broke off");
     }

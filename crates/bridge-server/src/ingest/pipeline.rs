@@ -1,6 +1,7 @@
 //! The one way into the log: tracked models only, one durable transaction, then the wake-up.
 
 use crate::context::Context;
+use crate::metrics::{Held, Timer};
 use crate::problem::Problem;
 use bridge_erp::ErpEvent;
 use bridge_model::{Epoch, Event, ModelName, NewChange, Origin, SourceId, SystemKey, TenantId, Timestamp};
@@ -10,8 +11,17 @@ use serde_json::value::{RawValue, to_raw_value};
 /// Appends a batch and wakes whoever waits on the tenant. When this returns, the batch is durable: the database's
 /// sync call has come back. What is in the log already is left out (its place in the answer is `None`).
 pub async fn append(cx: &Context, tenant: TenantId, batch: Append) -> Result<Appended, Problem> {
+    let metrics = &cx.metrics;
+    let counters: Vec<_> = batch.changes.iter().map(|change| metrics.received(&change.model, change.event)).collect();
+    let rejected = u64::try_from(batch.dead_letters.len()).unwrap_or(u64::MAX);
+    let (waiting, timer) = (Held::one(&metrics.webhook_queue_size), Timer::start(&*cx.clock, &metrics.append_seconds));
     let appended = cx.store.append(tenant, batch).await?;
+    drop((waiting, timer));
     cx.hub.wake(tenant, appended.head);
+    metrics.webhook_rejected.inc_by(rejected);
+    for (counter, position) in counters.iter().zip(&appended.positions) {
+        if position.is_some() { counter } else { &metrics.webhook_duplicates }.inc();
+    }
     Ok(appended)
 }
 
@@ -37,7 +47,7 @@ pub(super) fn change_of(
         priority: event.priority,
         origin,
         source_id: event.source_id,
-        changed_fields: event.changed_fields,
+        changed_fields: event.changed_fields.filter(|names| are_names(names)),
         payload: bounded(payload, payload_bytes_max),
         erp_user_id: event.erp_user_id,
         idempotency_key: event.idempotency_key.filter(|key| is_key(key)),
@@ -51,6 +61,14 @@ const KEY_BYTES_MAX: usize = 200;
 /// Whether a text can be kept as a key. What is not ours may hold anything, and one bad row must not stop the others.
 pub(super) fn is_key(text: &str) -> bool {
     !text.is_empty() && text.len() <= KEY_BYTES_MAX && !text.chars().any(char::is_control)
+}
+
+/// The most names of changed fields that are kept; a model with more is read as a whole anyway.
+const CHANGED_FIELDS_MAX: usize = 500;
+
+/// Whether these can be the names of a record's changed fields.
+pub(super) fn are_names(names: &[String]) -> bool {
+    names.len() <= CHANGED_FIELDS_MAX && names.iter().all(|name| name.len() <= KEY_BYTES_MAX)
 }
 
 /// A payload within the limit; a larger one is left out, since the record itself can always be read.

@@ -16,10 +16,18 @@ use bridge_store::{Append, Lease, NewDeadLetter, SourceProgress, SourceState, Sy
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often the state of the table as a whole is asked for while there are no gaps to settle.
 const INFO_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What the status says while reading is held back.
+const HELD_BACK: &str =
+    "too many event ids are missing: reading waits until the transactions that may hold them have ended";
+
+/// By how much our clock may run ahead of an even one between two looks before it counts as put forward.
+const JUMP: Duration = Duration::from_secs(1);
 
 /// Added to the age of the ERP's oldest transaction, for the time that the answer itself took to arrive.
 const AGE_MARGIN: Duration = Duration::from_secs(2);
@@ -27,7 +35,18 @@ const AGE_MARGIN: Duration = Duration::from_secs(2);
 /// Reads until `stop`, or until the lease is lost. Answers the lease as last renewed.
 pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lease, stop: &CancellationToken) -> Lease {
     let wake_up = cx.hub.reader(system.key);
-    let mut reader = Reader { cx, system, lease, info: None, cleaned_to: 0, failures: 0 };
+    let now = cx.clock.now();
+    let mut reader = Reader {
+        cx,
+        system,
+        lease,
+        info: None,
+        cleaned_to: 0,
+        hole: None,
+        even_since: now,
+        last_look: (now, Instant::now()),
+        failures: 0,
+    };
     let mut pause = ms(cx.config.ingest.pull_interval_min_ms);
     loop {
         if !reader.keep_lease().await {
@@ -53,6 +72,8 @@ enum Looked {
     Changes,
     /// Nothing new.
     Nothing,
+    /// Rows wait behind too many missing ids.
+    HeldBack,
     /// The system has no event table.
     NoFeed,
 }
@@ -65,6 +86,12 @@ struct Reader<'a> {
     info: Option<(Timestamp, FeedInfo)>,
     /// Up to which id it has been told that events were cleaned away unread.
     cleaned_to: i64,
+    /// A hole in the ids that is too large to note: what was read to before it, and when it was first seen.
+    hole: Option<(i64, Timestamp)>,
+    /// Since when our clock has gone evenly. What was noted before it jumped is settled only by what came after.
+    even_since: Timestamp,
+    /// When the last look began, by our clock and by one that can't be set.
+    last_look: (Timestamp, Instant),
     failures: u32,
 }
 
@@ -98,13 +125,17 @@ impl Reader<'_> {
             Ok(found) => {
                 self.failures = 0;
                 self.cx.readers.update(self.system.key, |status| {
-                    status.state = if found == Looked::NoFeed { ReaderState::NoFeed } else { ReaderState::Running };
+                    status.state = match found {
+                        Looked::NoFeed => ReaderState::NoFeed,
+                        Looked::HeldBack => ReaderState::HeldBack,
+                        Looked::Changes | Looked::Nothing => ReaderState::Running,
+                    };
                     status.last_success_at = Some(now);
-                    status.last_error = None;
+                    status.last_error = (found == Looked::HeldBack).then(|| HELD_BACK.to_owned());
                 });
                 match found {
                     Looked::Changes => shortest,
-                    Looked::Nothing => (last.max(shortest) * 3 / 2).min(longest),
+                    Looked::Nothing | Looked::HeldBack => (last.max(shortest) * 3 / 2).min(longest),
                     Looked::NoFeed => longest,
                 }
             }
@@ -129,8 +160,20 @@ impl Reader<'_> {
         }
     }
 
+    /// Notices when our clock was put forward: times that were noted before look older than they are.
+    fn notice_jumps(&mut self, now: Timestamp) {
+        let (then, instant) = self.last_look;
+        if now.since(then) > instant.elapsed() + JUMP {
+            tracing::warn!(system.id = %self.system.system_id, "the clock was put forward");
+            self.even_since = now;
+        }
+        self.last_look = (now, Instant::now());
+    }
+
     /// One look at the table.
     async fn look(&mut self) -> Result<Looked, Problem> {
+        let began_at = self.cx.clock.now();
+        self.notice_jumps(began_at);
         let adapter = self.cx.erps.adapter(self.system)?;
         let mut source = self.source().await?;
         if !self.refresh_info(&adapter, &source).await? {
@@ -146,7 +189,10 @@ impl Reader<'_> {
             self.say_cleaned_unread(&source, info.cleaned_to).await?;
             self.cleaned_to = info.cleaned_to;
         }
-        let (source, any) = self.read(&adapter, source, finished_before(self.cx, asked_at, &info)).await?;
+        let finished_before = finished_before(self.cx, asked_at, &info);
+        // Before our clock was put forward, nothing that it said can be compared with what it says now.
+        let settle_before = if self.even_since < finished_before { finished_before } else { Timestamp::default() };
+        let (source, looked) = self.read(&adapter, source, settle_before).await?;
         let newest_id = info.newest_id.max(source.read_to);
         if let Some((_, kept)) = &mut self.info {
             // What was read since it was asked for must not make the table look as if it had gone back.
@@ -155,8 +201,9 @@ impl Reader<'_> {
         self.cx.readers.update(self.system.key, |status| {
             status.feed = Some(info.kind);
             status.newest_id = newest_id;
+            status.look_began_at = Some(began_at);
         });
-        Ok(if any { Looked::Changes } else { Looked::Nothing })
+        Ok(looked)
     }
 
     async fn source(&self) -> Result<SourceState, Problem> {
@@ -168,7 +215,7 @@ impl Reader<'_> {
     async fn refresh_info(&mut self, adapter: &Arc<dyn Adapter>, source: &SourceState) -> Result<bool, Problem> {
         let now = self.cx.clock.now();
         let fresh = self.info.as_ref().is_some_and(|(asked_at, _)| now.since(*asked_at) < INFO_INTERVAL);
-        if fresh && source.gaps.is_empty() {
+        if fresh && source.gaps.is_empty() && self.hole.is_none() {
             return Ok(true);
         }
         self.info = adapter.feed_info().await?.map(|info| (now, info));
@@ -183,7 +230,8 @@ impl Reader<'_> {
             tracing::warn!(system.id = %self.system.system_id, "the event table began anew: a restore or a reinstallation");
             // The resets come before the epoch is opened: if we are cut off in between, the step is repeated, and
             // the same resets are recognised by their key.
-            let changes = pipeline::resets(key, source.epoch, self.known_models(), identity, self.cx.clock.now());
+            let changes =
+                pipeline::resets(key, source.epoch, self.known_models().await?, identity, self.cx.clock.now());
             let batch = Append { changes, fence: Some(self.lease.fence()), ..Append::default() };
             pipeline::append(self.cx, tenant, batch).await?;
         }
@@ -197,26 +245,28 @@ impl Reader<'_> {
         tracing::warn!(system.id = %self.system.system_id, cleaned_to, "events were cleaned away before they were read");
         let cause = format!("cleaned:{cleaned_to}");
         let now = self.cx.clock.now();
-        let changes = pipeline::resets(self.system.key, source.epoch, self.known_models(), &cause, now);
+        let changes = pipeline::resets(self.system.key, source.epoch, self.known_models().await?, &cause, now);
         let batch = Append { changes, fence: Some(self.lease.fence()), ..Append::default() };
         pipeline::append(self.cx, self.system.tenant, batch).await?;
         Ok(())
     }
 
-    /// The models that apps ask for.
-    fn known_models(&self) -> BTreeSet<ModelName> {
+    /// The models that apps ask for, and those of which the log has ever told.
+    async fn known_models(&self) -> Result<BTreeSet<ModelName>, Problem> {
         let names = self.cx.config.sync.app_types.values().flatten();
-        names.filter_map(|name| ModelName::parse(name.as_str()).ok()).collect()
+        let mut models: BTreeSet<_> = names.filter_map(|name| ModelName::parse(name.as_str()).ok()).collect();
+        models.extend(self.cx.store.logged_models(self.system.tenant, self.system.key).await?);
+        Ok(models)
     }
 
     /// Reads the rows above what was read and those that have appeared in the gaps, batch by batch, until there are no
-    /// more. True if there were any.
+    /// more.
     async fn read(
         &mut self,
         adapter: &Arc<dyn Adapter>,
         mut source: SourceState,
         finished_before: Timestamp,
-    ) -> Result<(SourceState, bool), Problem> {
+    ) -> Result<(SourceState, Looked), Problem> {
         let settings = self.cx.config.ingest.clone();
         let mut any = false;
         loop {
@@ -225,13 +275,17 @@ impl Reader<'_> {
             // Asked for after the rows above, and put before them: whatever a row above came after in its record was
             // committed before that row was written, so that it is found by now. The other way round a record's
             // second write could get into the log before its first.
-            let below = self.read_gaps(adapter, &source).await?;
+            let mut below = self.read_gaps(adapter, &source).await?;
+            below.retain(|row| source.gaps.iter().any(|gap| gap.id == row.id));
             let found: BTreeSet<i64> = below.iter().map(|row| row.id).collect();
             let mut closed = gaps::settled(&source.gaps, &found, finished_before);
             closed.extend(&found);
-            let room = settings.gaps_max.saturating_sub(source.gaps.len() - closed.len());
+            let room = settings.gaps_max.saturating_sub(source.gaps.len().saturating_sub(closed.len()));
             let ids: Vec<i64> = above.iter().map(|row| row.id).collect();
-            let step = gaps::advance(source.read_to, &ids, room);
+            let may_cross = self.hole.is_some_and(|(at, seen)| at == source.read_to && seen < finished_before);
+            let bounds = gaps::Bounds { room, cleaned_to: self.cleaned_to, may_cross };
+            let step = gaps::advance(source.read_to, &ids, bounds);
+            self.note_hole(&step);
             if step.held_back {
                 tracing::warn!(
                     system.id = %self.system.system_id,
@@ -248,9 +302,23 @@ impl Reader<'_> {
             }
             // A long backlog can take longer than the lease holds.
             if !got_on || step.held_back || !full || !self.keep_lease().await {
-                return Ok((source, any));
+                let looked = match (step.held_back, any) {
+                    (true, _) => Looked::HeldBack,
+                    (false, true) => Looked::Changes,
+                    (false, false) => Looked::Nothing,
+                };
+                return Ok((source, looked));
             }
         }
+    }
+
+    /// Remembers since when a hole holds the reading back.
+    fn note_hole(&mut self, step: &gaps::Advance) {
+        self.hole = match self.hole {
+            _ if !step.held_back => None,
+            Some((at, seen)) if at == step.read_to => Some((at, seen)),
+            _ => Some((step.read_to, self.cx.clock.now())),
+        };
     }
 
     /// Those of the missing ids that have appeared, in their order.
@@ -342,6 +410,7 @@ mod tests {
             identity: identity.to_owned(),
             newest_id,
             oldest_transaction_ms: None,
+            cleaned_to: 0,
         };
         for (known, read_to, told, newest_id, expected) in [
             (None, 0, "a/u", 9, Some("a/u")),

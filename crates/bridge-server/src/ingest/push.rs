@@ -2,6 +2,7 @@
 
 use super::{life, pipeline};
 use crate::context::Context;
+use crate::metrics::Timer;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{Event, ModelName, NewChange, Origin, Priority, RecordId, SourceId, Timestamp};
 use bridge_store::{Append, NewDeadLetter, SourceState, System};
@@ -90,6 +91,7 @@ enum Sorted {
 ///
 /// What can't be understood goes to the dead letters; if that is all there was, the answer is an error that says so.
 pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Received, Problem> {
+    let _timer = Timer::start(&*cx.clock, &cx.metrics.webhook_processing);
     let events = match split(body) {
         Ok(events) => events,
         Err(error) => return refuse_whole(cx, system, body, &error).await,
@@ -112,7 +114,7 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
         rejected: Vec::new(),
     };
     for (index, raw) in events.iter().enumerate() {
-        match sort(cx, system, &mut source, raw.get()).await? {
+        match sort(cx, system, &source, raw.get()) {
             Ok(Sorted::Append(change)) if in_turn(&mut source, &change) => batch.changes.push(*change),
             Ok(Sorted::Append(change)) => early.push(*change),
             Ok(Sorted::Defer) => received.deferred += 1,
@@ -143,19 +145,21 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
 /// event of its record. Where there is no table, or the ids are no numbers, events are taken as they come.
 fn in_turn(source: &mut SourceState, change: &NewChange) -> bool {
     let Some(id) = change.source_id.as_ref().and_then(SourceId::as_number) else { return true };
-    if source.identity.is_none() || id <= source.read_to {
+    if source.identity.is_none() {
         return true;
     }
-    let next = id == source.read_to + 1;
-    if next {
+    let in_turn = super::status::has_come_to(source, id - 1);
+    if in_turn {
         // Only for the further events of this push: the reader keeps its own count.
-        source.read_to = id;
+        source.read_to = source.read_to.max(id);
+        source.gaps.retain(|gap| gap.id != id);
     }
-    next
+    in_turn
 }
 
-/// Events that came before their turn wait for the background reader to get to them. If it can't, they are appended
-/// all the same: late is worse than out of turn, and the record can always be read.
+/// Events that came before their turn wait for the background reader to get to them. Then they are appended: mostly
+/// they are in the log by now, and the count says so. If the reader can't read, late is worse than out of turn, and
+/// the record can always be read.
 async fn append_early(
     cx: &Context,
     system: &System,
@@ -166,11 +170,13 @@ async fn append_early(
         return Ok(());
     };
     cx.hub.nudge(system.key);
-    if super::status::wait_until_read(cx, system, highest).await? {
-        received.accepted += early.len();
-        return Ok(());
+    if !super::status::wait_until_read(cx, system, highest).await? {
+        tracing::warn!(
+            system.id = %system.system_id,
+            events = early.len(),
+            "the event table can't be read: pushed events are taken out of turn"
+        );
     }
-    tracing::warn!(system.id = %system.system_id, events = early.len(), "the event table can't be read: pushed events are taken out of turn");
     let count = early.len();
     let appended = pipeline::append(cx, system.tenant, Append { changes: early, ..Append::default() }).await?;
     let duplicates = appended.positions.iter().filter(|position| position.is_none()).count();
@@ -188,47 +194,29 @@ fn split(body: &[u8]) -> Result<Vec<&RawValue>, serde_json::Error> {
     }
 }
 
-/// The outer result is our failure, the inner one the event's.
-async fn sort(
-    cx: &Context,
-    system: &System,
-    source: &mut SourceState,
-    raw: &str,
-) -> Result<Result<Sorted, String>, Problem> {
-    let mut pushed: PushedEvent<'_> = match serde_json::from_str(raw) {
-        Ok(pushed) => pushed,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    let metadata = pushed.metadata.take().unwrap_or_default();
-    let source_id = match metadata.event_id.map(source_id).transpose() {
-        Ok(source_id) => source_id,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    let mut change = match understand(cx, system, pushed) {
-        Ok(change) => change,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    if !pipeline::tracked(&cx.config.ingest.untracked_models, &change.model) {
-        return Ok(Ok(Sorted::Ignore));
+/// What is to become of one event; the error is why it can't be understood.
+fn sort(cx: &Context, system: &System, source: &SourceState, raw: &str) -> Result<Sorted, String> {
+    if !raw.trim_start().starts_with('{') {
+        return Err("an event must be an object".to_owned());
     }
-    if let (Some(identity), None) = (&metadata.epoch, &source.identity)
-        && source_id.is_some()
-    {
-        // The reader has not seen the table yet: this push is the first to tell which life it is in.
-        cx.store.open_epoch(system.tenant, system.key, identity, None).await?;
-        *source = cx.store.source(system.tenant, system.key).await?;
+    let mut pushed: PushedEvent<'_> = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let metadata = pushed.metadata.take().unwrap_or_default();
+    let source_id = metadata.event_id.map(source_id).transpose()?;
+    let mut change = understand(cx, system, pushed)?;
+    if !pipeline::tracked(&cx.config.ingest.untracked_models, &change.model) {
+        return Ok(Sorted::Ignore);
     }
     let other_life = match (&metadata.epoch, &source.identity) {
         (Some(told), Some(known)) => !life::is_same(known, told),
-        (Some(_), None) => true,
-        (None, _) => false,
+        // Until the reader has seen the table, whatever comes is of the life that it will see first.
+        _ => false,
     };
     if (source_id.is_none() && source.identity.is_some()) || (source_id.is_some() && other_life) {
-        return Ok(Ok(Sorted::Defer));
+        return Ok(Sorted::Defer);
     }
     change.epoch = source.epoch;
     change.source_id = source_id;
-    Ok(Ok(Sorted::Append(Box::new(change))))
+    Ok(Sorted::Append(Box::new(change)))
 }
 
 /// The ERP's id of an event: a positive number, also in quotes, or any other short key.
@@ -236,6 +224,10 @@ fn source_id(id: EventId) -> Result<SourceId, String> {
     match id {
         EventId::Number(number) if number > 0 => Ok(SourceId::from(number)),
         EventId::Number(_) => Err("_webhook_metadata.event_id must be positive".to_owned()),
+        // The same number in quotes is the same event.
+        EventId::Text(text) if text.parse::<i64>().is_ok_and(|number| number > 0) => {
+            text.parse::<i64>().map(SourceId::from).map_err(|error| error.to_string())
+        }
         EventId::Text(text) if pipeline::is_key(&text) => Ok(SourceId(text)),
         EventId::Text(_) => Err("_webhook_metadata.event_id must have 1 to 200 printable characters".to_owned()),
     }
@@ -274,7 +266,7 @@ fn understand(cx: &Context, system: &System, pushed: PushedEvent<'_>) -> Result<
     Ok(NewChange {
         priority,
         origin: Origin::Push,
-        changed_fields: pushed.changed_fields,
+        changed_fields: pushed.changed_fields.filter(|names| pipeline::are_names(names)),
         payload: keep(pushed.payload),
         old_data: keep(pushed.old_data),
         new_data: keep(pushed.new_data),

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::problem::Problem;
 use bridge_erp::FeedKind;
 use bridge_model::{SystemKey, Timestamp};
-use bridge_store::System;
+use bridge_store::{SourceState, System};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +22,8 @@ pub enum ReaderState {
     Running,
     /// The system has no event table: only pushes arrive.
     NoFeed,
+    /// Too many event ids are missing: reading waits until the transactions that may hold them have ended.
+    HeldBack,
     /// The last look failed; it is tried again.
     Failing,
 }
@@ -39,6 +41,9 @@ pub struct ReaderStatus {
     pub newest_id: i64,
     /// Missing ids that are asked for again.
     pub open_gaps: usize,
+    /// When the last successful look began: whatever was committed before is read.
+    #[serde(skip)]
+    pub(super) look_began_at: Option<Timestamp>,
     /// When the table was last looked at with success.
     pub last_success_at: Option<Timestamp>,
     /// How long ago that was, in seconds: the lag of this source.
@@ -68,21 +73,34 @@ impl Readers {
 /// How often the store is looked at for a reader's progress; it may be another node's.
 const LOOK_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Waits until a system's reader has come to the ERP's event `id`, within the config's time. False: it has not, or it
-/// is known that it can't.
+/// Waits until a system's reader has read everything that was committed in the ERP before now, within the config's
+/// time. False: it has not, or it is known that it can't.
+///
+/// That is so once a look that began after now has succeeded. Another node's looks can't be seen; there it is enough
+/// that the reader has come to `id` and that no id up to it is missing.
 pub(super) async fn wait_until_read(cx: &Context, system: &System, id: i64) -> Result<bool, Problem> {
-    let until = cx.clock.now().plus(ms(cx.config.ingest.push_order_wait_ms));
+    let asked_at = cx.clock.now();
+    let until = asked_at.plus(ms(cx.config.ingest.push_order_wait_ms));
     loop {
-        if cx.store.source(system.tenant, system.key).await?.read_to >= id {
+        let here = cx.readers.get(system.key).unwrap_or_default();
+        if here.look_began_at.is_some_and(|began| began > asked_at) {
             return Ok(true);
         }
-        let state = cx.readers.get(system.key).map(|status| status.state);
-        let hopeless = matches!(state, Some(ReaderState::Failing | ReaderState::NoFeed));
+        let elsewhere = here.state == ReaderState::Idle;
+        if elsewhere && has_come_to(&cx.store.source(system.tenant, system.key).await?, id) {
+            return Ok(true);
+        }
+        let hopeless = matches!(here.state, ReaderState::Failing | ReaderState::NoFeed | ReaderState::HeldBack);
         if hopeless || cx.clock.now() >= until {
             return Ok(false);
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
+}
+
+/// Whether everything up to `id` has been read or settled.
+pub(super) fn has_come_to(source: &SourceState, id: i64) -> bool {
+    source.read_to >= id && source.gaps.iter().all(|gap| gap.id > id)
 }
 
 /// The state of a system's reader: live if this node leads it, otherwise what the store remembers.

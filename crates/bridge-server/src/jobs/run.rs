@@ -2,12 +2,15 @@
 
 use super::clean_up;
 use crate::context::Context;
+use crate::metrics::Timer;
+use crate::supervise::caught;
 use anyhow::Context as _;
 use bridge_model::Timestamp;
 use bridge_store::{Job, NewJob, Schedule};
 use serde_json::json;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// The kinds of job that this binary does.
 const KINDS: &[&str] = &[CLEAN_UP];
@@ -51,17 +54,24 @@ pub async fn run_due(cx: &Context, node: &str) -> anyhow::Result<usize> {
             return Ok(done);
         }
         for job in jobs {
-            do_one(cx, &job).await?;
+            let span = tracing::info_span!("job", job.id = job.id.0, job.kind = %job.kind, job.attempt = job.attempt);
+            do_one(cx, &job).instrument(span).await?;
             done += 1;
         }
     }
 }
 
 async fn do_one(cx: &Context, job: &Job) -> anyhow::Result<()> {
-    let outcome = match job.kind.as_str() {
-        CLEAN_UP => clean_up::clean_up(cx).await.context("clean up"),
-        other => Err(anyhow::anyhow!("this version does not know jobs of kind {other}")),
+    let seconds = cx.metrics.job_duration.with_label_values(&[job.kind.as_str()]);
+    let (started, timer) = (cx.clock.now(), Timer::start(&*cx.clock, &seconds));
+    let outcome = match caught(&cx.metrics, "job", perform(cx, job)).await {
+        Some(outcome) => outcome,
+        None => Err(anyhow::anyhow!("the job panicked")),
     };
+    drop(timer);
+    let word = if outcome.is_ok() { "done" } else { "failed" };
+    cx.metrics.jobs_done.with_label_values(&[job.kind.as_str(), word]).inc();
+    tracing::debug!(outcome = word, duration_ms = cx.clock.now().since(started).as_secs_f64() * 1_000.0, "attempted");
     let kept = match outcome {
         Ok(()) => cx.store.complete_job(job).await.context("complete a job")?,
         Err(error) => {
@@ -79,6 +89,13 @@ async fn do_one(cx: &Context, job: &Job) -> anyhow::Result<()> {
         tracing::warn!(job.kind = %job.kind, "a job took longer than its lease; another worker has it now");
     }
     Ok(())
+}
+
+async fn perform(cx: &Context, job: &Job) -> anyhow::Result<()> {
+    match job.kind.as_str() {
+        CLEAN_UP => clean_up::clean_up(cx).await.context("clean up"),
+        other => Err(anyhow::anyhow!("this version does not know jobs of kind {other}")),
+    }
 }
 
 async fn fire_schedules(cx: &Context) -> anyhow::Result<()> {

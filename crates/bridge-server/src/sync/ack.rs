@@ -87,6 +87,20 @@ pub async fn confirm(
     Err(Problem::new(ProblemKind::SyncConflict, "Other requests of this device came in between; try again"))
 }
 
+/// The cursor of a device that subscribes at `start`; made there if it has none.
+pub async fn open_cursor(cx: &Context, key: &CursorKey, start: Position) -> Result<Cursor, Problem> {
+    for _ in 0..TRIES_MAX {
+        if let Some(cursor) = cx.store.cursor(key).await? {
+            return Ok(cursor);
+        }
+        let cursor = Cursor::starting_at(key.clone(), start, cx.clock.now());
+        if cx.store.save_cursor(&cursor).await? {
+            return Ok(cursor);
+        }
+    }
+    Err(Problem::new(ProblemKind::SyncConflict, "Other requests of this device came in between; try again"))
+}
+
 /// Notes that an open connection has handed out everything up to `sent`. Moves no confirmation; a device without a
 /// cursor has none made for it.
 pub async fn note_handed_out(cx: &Context, key: &CursorKey, sent: Position) -> Result<(), Problem> {
@@ -96,8 +110,6 @@ pub async fn note_handed_out(cx: &Context, key: &CursorKey, sent: Position) -> R
             return Ok(());
         }
         cursor.offered = sent;
-        // Only a token confirms what went over a connection: nobody asked for it again in vain.
-        cursor.explicit = true;
         if cx.store.save_cursor(&cursor).await? {
             return Ok(());
         }

@@ -4,11 +4,14 @@ use super::event::EventOut;
 use super::rights;
 use super::scope::{Scope, Viewer};
 use crate::context::Context;
+use crate::metrics::Timer;
 use crate::problem::{Problem, ProblemKind};
-use bridge_model::{ModelName, Position, SystemKey};
+use bridge_model::{ModelName, Position, SystemKey, TenantId};
 use bridge_store::{LogQuery, LogRead};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// What one look at the log gave a viewer.
 #[derive(Debug)]
@@ -47,7 +50,10 @@ pub(super) async fn look(
     let room = up_to.map_or(i64::MAX, |up_to| up_to.get() - after.get());
     let scan_max = u32::try_from(room.max(1)).unwrap_or(u32::MAX).min(cx.config.sync.scan_max);
     let query = LogQuery { after, models: scope.models.clone(), system: scope.system, limit, scan_max };
-    let page = match cx.store.read(viewer.tenant, &query).await? {
+    let timer = Timer::start(&*cx.clock, &cx.metrics.read_log_seconds);
+    let read = cx.store.read(viewer.tenant, &query).await?;
+    drop(timer);
+    let page = match read {
         LogRead::Page(page) => page,
         LogRead::Trimmed { head, .. } => return Ok(Look::Trimmed { head }),
         LogRead::Ahead { .. } => return Ok(Look::Ahead),
@@ -83,6 +89,39 @@ pub(super) async fn look(
 
 fn unknown() -> Problem {
     Problem::new(ProblemKind::ErpUnreachable, "The ERP can't be asked what this user may read")
+}
+
+/// How long a pull waits for changes, and what wakes it. Dropping it, as happens when the client goes away, ends the
+/// waiting.
+#[derive(Debug)]
+pub(super) struct Patience {
+    head: Option<watch::Receiver<Position>>,
+    ends_at: Instant,
+}
+
+impl Patience {
+    /// Starts now.
+    pub(super) fn new(cx: &Context, tenant: TenantId, wish: Duration) -> Self {
+        let head = (!wish.is_zero()).then(|| cx.hub.subscribe(tenant));
+        Self { head, ends_at: Instant::now() + wish }
+    }
+
+    /// Must come before the log is read, so that a change which comes after is not slept through.
+    pub(super) fn mark(&mut self) {
+        if let Some(head) = &mut self.head {
+            head.borrow_and_update();
+        }
+    }
+
+    /// Waits until the log has grown since the mark. False: it is time to answer.
+    pub(super) async fn wait(&mut self, cx: &Context) -> bool {
+        let Some(head) = &mut self.head else { return false };
+        tokio::select! {
+            grown = head.changed() => grown.is_ok(),
+            () = tokio::time::sleep_until(self.ends_at) => false,
+            () = cx.hub.sessions_have_to_end() => false,
+        }
+    }
 }
 
 /// Follows the log from a position on, for a connection. It holds no changes: a slow reader is simply behind.

@@ -1,19 +1,29 @@
 //! Changes out: each device reads the log from its own cursor, and the cursor moves by what the device confirms.
 
 mod ack;
+mod compact;
+mod counted;
+mod current;
 mod event;
 mod follow;
+mod include;
+mod page_token;
 mod pull;
 mod reset;
 mod rights;
 mod scope;
+mod snapshot;
 mod state;
 
-pub use ack::{AckRequest, Acked, ack, confirm, note_handed_out};
+pub use ack::{AckRequest, Acked, ack, confirm, note_handed_out, open_cursor};
+pub use counted::pull;
+pub use current::Record;
 pub use event::EventOut;
 pub use follow::{Batch, Follower};
-pub use pull::{PullAnswer, PullRequest, pull};
+pub use include::{ChosenFields, Include, IncludeError};
+pub use pull::{PullAnswer, PullRequest};
 pub use reset::{ResetRequest, WasReset, reset};
 pub use rights::Rights;
 pub use scope::{Scope, Viewer, viewer_for};
+pub use snapshot::{LeftOut, SnapshotPage, SnapshotRequest, snapshot};
 pub use state::{DeviceState, StateAnswer, StateRequest, state};

@@ -1,7 +1,10 @@
 //! `POST /api/v2/sync/pull`: what a device does not have yet.
 
+use super::compact::compact;
+use super::current::Record;
 use super::event::EventOut;
-use super::follow::{Batch, Look, look};
+use super::follow::{Batch, Look, Patience, look};
+use super::include::{Include, IncludeError, include};
 use super::scope::{Scope, Viewer, viewer_for};
 use crate::auth::Caller;
 use crate::config::ms;
@@ -10,6 +13,8 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, Timestamp};
 use bridge_store::Cursor;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What a device sends.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,6 +38,15 @@ pub struct PullRequest {
     /// The `next_sync_token` of the last answer that the device has dealt with: confirms everything up to it.
     #[serde(default)]
     pub last_sync_token: Option<String>,
+    /// Only the last change of each record, of those in this answer.
+    #[serde(default)]
+    pub compact: bool,
+    /// The changed records' current fields in the same answer.
+    #[serde(default)]
+    pub include: Option<Include>,
+    /// How long to wait for a change if there is none, in seconds.
+    #[serde(default)]
+    pub wait_s: Option<u64>,
 }
 
 /// What it gets.
@@ -56,6 +70,13 @@ pub struct PullAnswer {
     pub resync_required: bool,
     /// Where to go on from after that snapshot.
     pub snapshot_position: Option<Position>,
+    /// The changed records by model, if the request asked for them. One that was changed and is not here can't be read
+    /// by this user any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<BTreeMap<String, Vec<Record>>>,
+    /// Why the records of some models are not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub include_error: Option<IncludeError>,
 }
 
 /// How often a pull is done again because another request of the same device was faster.
@@ -68,13 +89,15 @@ const LOOKS_MAX: u32 = 10;
 ///
 /// A device that sends tokens confirms by them, and by nothing else. A client that never sent one is taken to have
 /// got an answer when it comes for the next after the retry window; within the window it gets the same batch again.
-pub async fn pull(cx: &Context, caller: &Caller, request: PullRequest) -> Result<PullAnswer, Problem> {
+pub(super) async fn pull(cx: &Context, caller: &Caller, request: PullRequest) -> Result<PullAnswer, Problem> {
     let viewer = viewer_for(cx, caller, request.user_id).await?;
-    let limit = limit(cx, request.limit)?;
+    let limit = limit_of(cx, request.limit)?;
+    let patience = patience(cx, &request);
     let token = request.last_sync_token.as_deref().map(parse_token).transpose()?;
     let scope =
         Scope::resolve(cx, viewer.tenant, request.app_type, request.models_filter, request.system_id.as_ref()).await?;
     let key = scope.cursor_key(&viewer, request.device_id);
+    let mut patience = Patience::new(cx, viewer.tenant, patience);
     for _ in 0..TRIES_MAX {
         let now = cx.clock.now();
         let mut cursor = match cx.store.cursor(&key).await? {
@@ -83,29 +106,87 @@ pub async fn pull(cx: &Context, caller: &Caller, request: PullRequest) -> Result
         };
         let last_sync_time = cursor.last_sync_at;
         let before = cursor.clone();
+        if let Some(token) = token.filter(|token| cursor.version == 0 && *token > Position::START) {
+            // The device was here before, but so long ago that its cursors were cleaned up. One that has cursors for
+            // other scopes sent a token of those.
+            let head = cx.store.head(viewer.tenant).await?;
+            let others = cx.store.cursors(viewer.tenant, viewer.user, Some(&key.device)).await?;
+            if token > head || !others.is_empty() {
+                return Err(never_handed_out(token));
+            }
+            if start_over(cx, &mut cursor, head, now).await? {
+                return Ok(resync(&cursor, head, last_sync_time));
+            }
+            continue;
+        }
         let up_to = settle(&mut cursor, token, now, ms(cx.config.sync.retry_window_ms))?;
         // A repeated batch is as large as it was, whatever the limit says now: the rest of it counts as handed out.
         let limit = if up_to.is_some() { cx.config.sync.limit_max } else { limit };
-        let batch = match read(cx, &viewer, &scope, cursor.confirmed, up_to, limit).await? {
+        let batch = match read_patiently(cx, &viewer, &scope, &cursor, up_to, limit, &mut patience).await? {
             Look::Page(batch) => batch,
             Look::Trimmed { head } => {
                 // The device may go on from `head` once it has its snapshot, but only by saying so.
-                cursor.offered = cursor.offered.max(head);
-                cursor.offered_at = None;
-                cursor.last_sync_at = Some(now);
-                if cx.store.save_cursor(&cursor).await? {
+                if start_over(cx, &mut cursor, head, now).await? {
                     return Ok(resync(&cursor, head, last_sync_time));
                 }
                 continue;
             }
             Look::Ahead => return Err(never_handed_out(cursor.confirmed)),
         };
+        // Waiting takes time: the batch is handed out only now.
+        let now = cx.clock.now();
         offer(&mut cursor, &batch, up_to.is_some(), now);
         if !worth_saving(&before, &cursor, now) || cx.store.save_cursor(&cursor).await? {
-            return Ok(answer(batch, last_sync_time));
+            let mut answer = answer(batch, last_sync_time);
+            if request.compact {
+                answer.events = compact(answer.events);
+                answer.new_events_count = answer.events.len();
+            }
+            if let Some(wish) = &request.include
+                && let Some(included) = include(cx, &viewer, &scope, &answer.events, wish).await
+            {
+                answer.records = Some(included.records);
+                answer.include_error = included.error;
+            }
+            return Ok(answer);
         }
     }
     Err(Problem::new(ProblemKind::SyncConflict, "Other requests of this device came in between; try again"))
+}
+
+/// Reads a page, and if there is nothing for this device up to the log's end, waits as long as the request wishes.
+async fn read_patiently(
+    cx: &Context,
+    viewer: &Viewer,
+    scope: &Scope,
+    cursor: &Cursor,
+    up_to: Option<Position>,
+    limit: u32,
+    patience: &mut Patience,
+) -> Result<Look, Problem> {
+    let mut from = cursor.confirmed;
+    loop {
+        patience.mark();
+        match read(cx, viewer, scope, from, up_to, limit).await? {
+            Look::Page(batch) if batch.events.is_empty() && up_to.is_none() && batch.scanned_to >= batch.head => {
+                from = batch.scanned_to;
+                if !patience.wait(cx).await {
+                    return Ok(Look::Page(batch));
+                }
+            }
+            found => return Ok(found),
+        }
+    }
+}
+
+/// What a request may take besides waiting: asking for rights, and the reading and writing of our own.
+const BESIDES_WAITING: Duration = Duration::from_secs(6);
+
+/// How long the request may wait: what it wishes, within the config's bound and what the request's time leaves.
+fn patience(cx: &Context, request: &PullRequest) -> Duration {
+    let wish = Duration::from_secs(request.wait_s.unwrap_or(0).min(cx.config.sync.wait_max_s));
+    let reading = if request.include.is_some() { super::include::timeout(cx) } else { Duration::ZERO };
+    wish.min(ms(cx.config.server.request_timeout_ms).saturating_sub(BESIDES_WAITING).saturating_sub(reading))
 }
 
 /// Reads a page, and goes on while nothing in it is for this device.
@@ -138,7 +219,7 @@ fn settle(
     cursor: &mut Cursor,
     token: Option<Position>,
     now: Timestamp,
-    retry_window: std::time::Duration,
+    retry_window: Duration,
 ) -> Result<Option<Position>, Problem> {
     if let Some(token) = token {
         if token > cursor.offered {
@@ -149,18 +230,22 @@ fn settle(
         cursor.explicit = true;
         return Ok(None);
     }
-    if cursor.explicit || cursor.offered <= cursor.confirmed {
+    if cursor.explicit || cursor.batch_to <= cursor.confirmed {
         return Ok(None);
     }
-    match cursor.offered_at {
-        // What was handed out is the place after a snapshot: only a token confirms that.
-        None => Ok(None),
-        Some(at) if now.since(at) < retry_window => Ok(Some(cursor.offered)),
-        Some(_) => {
-            cursor.confirmed = cursor.offered;
-            Ok(None)
-        }
+    if cursor.offered_at.is_some_and(|at| now.since(at) < retry_window) {
+        return Ok(Some(cursor.batch_to));
     }
+    cursor.confirmed = cursor.batch_to;
+    Ok(None)
+}
+
+/// Notes that the device may go on from `head` once it has its snapshot, but only by saying so.
+async fn start_over(cx: &Context, cursor: &mut Cursor, head: Position, now: Timestamp) -> Result<bool, Problem> {
+    cursor.offered = cursor.offered.max(head);
+    cursor.batch_to = cursor.confirmed;
+    cursor.last_sync_at = Some(now);
+    Ok(cx.store.save_cursor(cursor).await?)
 }
 
 /// Notes what is handed out. A repeated batch keeps the time of its first hand-out, so that a client which polls
@@ -171,7 +256,7 @@ fn offer(cursor: &mut Cursor, batch: &Batch, repeated: bool, now: Timestamp) {
         cursor.offered_at = Some(now);
         cursor.events_synced = cursor.events_synced.saturating_add(count);
     }
-    cursor.offered_from = cursor.confirmed;
+    cursor.batch_to = batch.scanned_to;
     cursor.offered = cursor.offered.max(batch.scanned_to);
     if batch.events.is_empty() && !cursor.explicit && !repeated {
         // Nothing was handed out that could get lost on the way.
@@ -188,13 +273,14 @@ fn worth_saving(before: &Cursor, after: &Cursor, now: Timestamp) -> bool {
     let moved = before.version == 0
         || before.confirmed != after.confirmed
         || before.offered != after.offered
+        || before.batch_to != after.batch_to
         || before.explicit != after.explicit
         || after.last_event_count > 0;
     moved || before.last_sync_at.is_none_or(|at| now.since(at) >= IDLE_SAVE_INTERVAL)
 }
 
 /// How old a device's noted time of its last pull may get while it finds nothing.
-const IDLE_SAVE_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
+const IDLE_SAVE_INTERVAL: Duration = Duration::from_mins(1);
 
 fn answer(batch: Batch, last_sync_time: Option<Timestamp>) -> PullAnswer {
     PullAnswer {
@@ -207,6 +293,8 @@ fn answer(batch: Batch, last_sync_time: Option<Timestamp>) -> PullAnswer {
         last_sync_time,
         resync_required: false,
         snapshot_position: None,
+        records: None,
+        include_error: None,
     }
 }
 
@@ -221,10 +309,13 @@ fn resync(cursor: &Cursor, head: Position, last_sync_time: Option<Timestamp>) ->
         has_more: false,
         resync_required: true,
         snapshot_position: Some(head),
+        records: None,
+        include_error: None,
     }
 }
 
-fn limit(cx: &Context, asked: Option<u32>) -> Result<u32, Problem> {
+/// The limit of a page: what the request asks for, within the config's bound.
+pub(super) fn limit_of(cx: &Context, asked: Option<u32>) -> Result<u32, Problem> {
     let limit_max = cx.config.sync.limit_max;
     match asked {
         None => Ok(cx.config.sync.limit_default),

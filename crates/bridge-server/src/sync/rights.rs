@@ -5,6 +5,7 @@ use crate::config::ms;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{ModelName, SystemKey, Timestamp};
+use bridge_store::System;
 use moka::sync::Cache;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -20,10 +21,23 @@ struct Known {
 
 /// What was learned about ERP users' rights, kept in memory and, for times when the ERP is down, in the store.
 #[derive(Debug)]
-pub struct Rights(Cache<(SystemKey, i64), Arc<Known>>);
+pub struct Rights {
+    known: Cache<(SystemKey, i64), Arc<Known>>,
+    /// When a system last failed to say: for a while, older knowledge is used without asking it.
+    failed: Cache<SystemKey, Timestamp>,
+    /// What was learned about the systems' models.
+    pub(super) models: super::current::Models,
+}
 
 /// The most ERP users whose rights are kept in memory.
 const KNOWN_USERS_MAX: u64 = 50_000;
+
+/// The most systems whose failures are remembered.
+const KNOWN_SYSTEMS_MAX: u64 = 10_000;
+
+/// How long a system that failed to say is not asked again by those who can do with older knowledge, so that an ERP
+/// which hangs does not slow down every pull.
+const FAILURE_KEPT: Duration = Duration::from_secs(10);
 
 /// How long the ERP may take to say what a user may read: well below the time that a request may take, so that one
 /// which can do with older knowledge is still answered.
@@ -31,7 +45,7 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Default for Rights {
     fn default() -> Self {
-        Self(Cache::new(KNOWN_USERS_MAX))
+        Self { known: Cache::new(KNOWN_USERS_MAX), failed: Cache::new(KNOWN_SYSTEMS_MAX), models: super::current::Models::default() }
     }
 }
 
@@ -53,7 +67,7 @@ pub(super) async fn of(
             "This user has no linked ERP user, so that nobody can say what they may read; an admin sets odoo_user_id",
         ));
     };
-    let Some(primary) = cx.store.primary_system(viewer.tenant).await? else { return Ok(Seen::Nothing) };
+    let primary = linked_system(cx, viewer).await?;
     let models: BTreeSet<&ModelName> =
         wanted.iter().filter(|(system, _)| *system == primary.key).map(|(_, model)| model).collect();
     if models.is_empty() {
@@ -62,7 +76,7 @@ pub(super) async fn of(
     let key = (primary.key, erp_user);
     let fresh = ms(cx.config.sync.rights_fresh_ms);
     let now = cx.clock.now();
-    let mut known = cx.rights.0.get(&key);
+    let mut known = cx.rights.known.get(&key);
     if let Some(known) = &known
         && now.since(known.asked_at) < fresh
         && models.iter().all(|model| known.may_read.contains_key(*model))
@@ -71,6 +85,14 @@ pub(super) async fn of(
     }
     if known.is_none() {
         known = remembered(cx, viewer, primary.key, erp_user).await?;
+    }
+    let usable = known.clone().filter(|known| now.since(known.asked_at) < ms(cx.config.sync.rights_stale_max_ms));
+    let just_failed = cx.rights.failed.get(&primary.key).is_some_and(|at| now.since(at) < FAILURE_KEPT);
+    if just_failed
+        && let Some(usable) = &usable
+        && models.iter().all(|model| usable.may_read.contains_key(*model))
+    {
+        return Ok(Seen::Of { system: primary.key, may_read: Arc::new(usable.may_read.clone()), unknown: None });
     }
     let mut to_ask: BTreeSet<ModelName> = models.into_iter().cloned().collect();
     to_ask.extend(likely.iter().cloned());
@@ -93,16 +115,37 @@ pub(super) async fn of(
                 // It is kept for times when the ERP is down; this answer does not need it.
                 tracing::warn!(system.id = %primary.system_id, error = %error, "keep what a user may read");
             }
-            cx.rights.0.insert(key, Arc::new(Known { may_read: may_read.clone(), asked_at: now }));
+            cx.rights.failed.invalidate(&primary.key);
+            cx.rights.known.insert(key, Arc::new(Known { may_read: may_read.clone(), asked_at: now }));
             Ok(Seen::Of { system: primary.key, may_read: Arc::new(may_read), unknown: None })
         }
         Err(problem) => {
             // What was known not too long ago still holds; what was never asked for stays open.
-            let usable = known.filter(|known| now.since(known.asked_at) < ms(cx.config.sync.rights_stale_max_ms));
+            cx.rights.failed.insert(primary.key, now);
             let may_read = usable.map(|known| known.may_read.clone()).unwrap_or_default();
             Ok(Seen::Of { system: primary.key, may_read: Arc::new(may_read), unknown: Some(problem) })
         }
     }
+}
+
+/// The system that the viewer's ERP user belongs to. A link that was made before there was any system is bound to the
+/// tenant's primary one at its first use, and stays there: in another system the same number is another person.
+async fn linked_system(cx: &Context, viewer: &Viewer) -> Result<System, Problem> {
+    let linked = match viewer.erp_system {
+        Some(key) => cx.store.system_by_key(viewer.tenant, key).await?,
+        None => cx.store.primary_system(viewer.tenant).await?,
+    };
+    let Some(system) = linked else {
+        return Err(Problem::new(
+            ProblemKind::ErpUserNotLinked,
+            "The system that this user is linked to is not there; an admin sets odoo_user_id anew",
+        ));
+    };
+    if viewer.erp_system.is_none() {
+        cx.store.bind_user_link(viewer.tenant, viewer.user, system.key).await?;
+        cx.auth.forget_sessions();
+    }
+    Ok(system)
 }
 
 async fn remembered(
@@ -124,11 +167,9 @@ async fn remembered(
 pub(super) enum Seen {
     /// An admin.
     Everything,
-    /// The tenant has no system that the user could be linked to.
-    Nothing,
-    /// The models of the primary system that the ERP lets the user read.
+    /// The models of the linked system that the ERP lets the user read.
     Of {
-        /// The primary system.
+        /// The linked system.
         system: SystemKey,
         /// What is known.
         may_read: Arc<HashMap<ModelName, bool>>,
@@ -142,7 +183,6 @@ impl Seen {
     pub(super) fn may_see(&self, system: SystemKey, model: &ModelName) -> Option<bool> {
         match self {
             Self::Everything => Some(true),
-            Self::Nothing => Some(false),
             Self::Of { system: linked, .. } if *linked != system => Some(false),
             Self::Of { may_read, .. } => may_read.get(model).copied(),
         }
@@ -152,7 +192,7 @@ impl Seen {
     pub(super) fn into_unknown(self) -> Option<Problem> {
         match self {
             Self::Of { unknown, .. } => unknown,
-            Self::Everything | Self::Nothing => None,
+            Self::Everything => None,
         }
     }
 }

@@ -16,9 +16,11 @@ pub struct Viewer {
     pub user: UserId,
     /// Admins see every model, and payloads.
     pub is_admin: bool,
-    /// The linked user in the tenant's primary system. In other systems the same number is another person, so that
-    /// there is no link, and nothing is shown.
+    /// The linked ERP user.
     pub erp_user_id: Option<i64>,
+    /// The system which that user is in. In other systems the same number is another person, and nothing is shown.
+    /// `None` if the link was made before there was a system.
+    pub erp_system: Option<SystemKey>,
 }
 
 /// The viewer for a request that names `user_id`: the caller, or for an admin any user of the tenant.
@@ -28,6 +30,7 @@ pub async fn viewer_for(cx: &Context, caller: &Caller, user_id: Option<i64>) -> 
         user: caller.user,
         is_admin: caller.role == Role::Admin,
         erp_user_id: caller.odoo_user_id,
+        erp_system: caller.odoo_system,
     };
     match user_id {
         None => Ok(own),
@@ -41,6 +44,7 @@ pub async fn viewer_for(cx: &Context, caller: &Caller, user_id: Option<i64>) -> 
                 user: user.id,
                 is_admin: user.role == Role::Admin,
                 erp_user_id: user.odoo_user_id,
+                erp_system: user.odoo_system,
             })
         }
         Some(id) => Err(Problem::new(ProblemKind::Forbidden, "user_id must be the caller's own").with("user_id", id)),

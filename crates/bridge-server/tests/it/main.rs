@@ -10,9 +10,13 @@
 mod admin;
 mod auth;
 mod crash;
+mod devices;
 mod ingest;
 mod live;
 mod odoo;
 mod readme;
+mod seen;
+mod snapshot;
 mod support;
 mod sync;
+mod webhooks;

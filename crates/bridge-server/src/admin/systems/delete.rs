@@ -1,15 +1,18 @@
 //! Deleting a system.
 
-use super::{find, not_found};
+use super::{find, not_found, stays_primary};
 use crate::auth::Admin;
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_model::SystemId;
 
 /// Deletes a system of the admin's tenant: its secrets and its push key are gone, it is no longer read. Its changes
-/// stay in the log for as long as others do.
+/// stay in the log for as long as others do. `Conflict` if it is the primary one of several.
 pub async fn delete(cx: &Context, admin: &Admin, system_id: &SystemId) -> Result<(), Problem> {
     let system = find(cx, admin.0.tenant, system_id).await?;
+    if system.is_primary && cx.store.systems(admin.0.tenant).await?.len() > 1 {
+        return Err(stays_primary(&system));
+    }
     if !cx.store.delete_system(admin.0.tenant, system_id).await? {
         return Err(not_found(system_id));
     }

@@ -111,6 +111,16 @@ fn not_found(system_id: &SystemId) -> Problem {
         .with("system_id", system_id.as_str())
 }
 
+/// A tenant's systems never are without a primary one: requests that name no system would mean none.
+fn stays_primary(system: &System) -> Problem {
+    let message = format!(
+        "{} is the primary system; make another one primary first (PUT /api/v1/systems/{{system_id}} with \
+         \"is_primary\": true)",
+        system.system_id
+    );
+    Problem::new(ProblemKind::Conflict, message).with("system_id", system.system_id.as_str())
+}
+
 /// Makes the rest of the service see that a system was registered or changed.
 fn announce_change(cx: &Context, system: SystemKey) {
     cx.auth.forget_push_keys();

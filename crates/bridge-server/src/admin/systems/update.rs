@@ -1,7 +1,7 @@
 //! Changing a system.
 
 use super::check::check_connection;
-use super::{SystemView, announce_change, find, not_found};
+use super::{SystemView, announce_change, find, not_found, stays_primary};
 use crate::admin::fields::{check_description, check_name, check_version, given};
 use crate::auth::{Admin, new_push_key, push_key_hash};
 use crate::context::Context;
@@ -39,7 +39,8 @@ impl fmt::Debug for UpdateSystem {
     }
 }
 
-/// Changes a system of the admin's tenant.
+/// Changes a system of the admin's tenant. `Conflict` if the primary one shall no longer be it: another is made
+/// primary in its place.
 pub async fn update(
     cx: &Context,
     admin: &Admin,
@@ -61,6 +62,9 @@ pub async fn update(
         system.is_active = is_active;
     }
     if let Some(is_primary) = request.is_primary {
+        if system.is_primary && !is_primary {
+            return Err(stays_primary(&system));
+        }
         system.is_primary = is_primary;
     }
     if let Some(connection) = request.connection_config {

@@ -1,6 +1,6 @@
 //! A new user.
 
-use super::{RoleWord, UserView};
+use super::{RoleWord, UserView, view};
 use crate::admin::fields::{check_erp_user, check_language};
 use crate::auth::{Admin, check_username};
 use crate::context::Context;
@@ -19,7 +19,7 @@ pub struct CreateUser {
     /// What the user may do; `user` if left out.
     #[serde(default)]
     pub role: RoleWord,
-    /// The user's id in the ERP.
+    /// The user's id in the primary system of this moment.
     #[serde(default)]
     pub odoo_user_id: Option<i64>,
     /// The language of messages.
@@ -46,5 +46,6 @@ pub async fn create(cx: &Context, admin: &Admin, request: CreateUser) -> Result<
         odoo_user_id: request.odoo_user_id,
         language: request.language,
     };
-    Ok(cx.store.create_user(admin.0.tenant, new).await?.into())
+    let user = cx.store.create_user(admin.0.tenant, new).await?;
+    view(cx, user).await
 }

@@ -1,6 +1,6 @@
 //! Reading users.
 
-use super::{UserView, find};
+use super::{UserView, find, view};
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
@@ -46,7 +46,8 @@ pub async fn list(cx: &Context, admin: &Admin, request: ListUsers) -> Result<Use
     let more = users.len() > limit as usize;
     users.truncate(limit as usize);
     let next_cursor = users.last().filter(|_| more).map(|user| user.id.to_string());
-    Ok(UserPage { items: users.into_iter().map(UserView::from).collect(), next_cursor })
+    let systems = cx.store.system_names(admin.0.tenant).await?;
+    Ok(UserPage { items: users.into_iter().map(|user| UserView::new(user, &systems)).collect(), next_cursor })
 }
 
 /// One user: everybody may see themself, an admin everybody of the tenant.
@@ -54,5 +55,5 @@ pub async fn get(cx: &Context, caller: &Caller, id: UserId) -> Result<UserView, 
     if caller.user != id && !caller.is_admin() {
         return Err(Problem::new(ProblemKind::Forbidden, "Only an admin may see other users"));
     }
-    Ok(find(cx, caller.tenant, id).await?.into())
+    view(cx, find(cx, caller.tenant, id).await?).await
 }

@@ -12,9 +12,10 @@ pub use update::{UpdateUser, update};
 
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
-use bridge_model::{TenantId, Timestamp, UserId};
+use bridge_model::{SystemId, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{Role, User};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// A user, as admins and the user see it. The password's hash has no place here.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +30,8 @@ pub struct UserView {
     pub tenant_id: TenantId,
     /// The user's id in the ERP, if linked.
     pub odoo_user_id: Option<i64>,
+    /// The system in which they have that id: the one that was primary when it was set.
+    pub odoo_system_id: Option<SystemId>,
     /// The language of messages, if chosen.
     pub language: Option<String>,
     /// Whether the user may log in.
@@ -37,19 +40,27 @@ pub struct UserView {
     pub created_at: Timestamp,
 }
 
-impl From<User> for UserView {
-    fn from(user: User) -> Self {
+impl UserView {
+    /// The view of a user; `systems` are the names of the tenant's systems.
+    fn new(user: User, systems: &HashMap<SystemKey, SystemId>) -> Self {
         Self {
             id: user.id,
             username: user.username,
             role: user.role.into(),
             tenant_id: user.tenant,
             odoo_user_id: user.odoo_user_id,
+            odoo_system_id: user.odoo_system.and_then(|system| systems.get(&system).cloned()),
             language: user.language,
             is_active: user.active,
             created_at: user.created_at,
         }
     }
+}
+
+/// The view of one user.
+async fn view(cx: &Context, user: User) -> Result<UserView, Problem> {
+    let systems = cx.store.system_names(user.tenant).await?;
+    Ok(UserView::new(user, &systems))
 }
 
 /// The words for a role.

@@ -1,6 +1,6 @@
 //! Changing a user.
 
-use super::{RoleWord, UserView, find, is_acting_admin, not_found, require_other_admin};
+use super::{RoleWord, UserView, find, is_acting_admin, not_found, require_other_admin, view};
 use crate::admin::fields::{check_erp_user, check_language, given};
 use crate::auth::{Admin, check_username};
 use crate::context::Context;
@@ -19,7 +19,7 @@ pub struct UpdateUser {
     pub password: Option<String>,
     /// What the user may do.
     pub role: Option<RoleWord>,
-    /// The user's id in the ERP; `null` unlinks.
+    /// The user's id in the primary system of this moment; `null` unlinks.
     #[serde(deserialize_with = "given")]
     pub odoo_user_id: Option<Option<i64>>,
     /// The language of messages; `null` means as the client asks.
@@ -54,6 +54,9 @@ pub async fn update(cx: &Context, admin: &Admin, id: UserId, request: UpdateUser
         user.role = role.into();
     }
     if let Some(odoo_user_id) = request.odoo_user_id {
+        // The number means the user of the system that is primary now, whichever is later.
+        let primary = cx.store.primary_system(user.tenant).await?.map(|system| system.key);
+        user.odoo_system = odoo_user_id.and(primary);
         user.odoo_user_id = odoo_user_id;
     }
     if let Some(language) = request.language {
@@ -76,7 +79,7 @@ pub async fn update(cx: &Context, admin: &Admin, id: UserId, request: UpdateUser
         cx.store.revoke_user_sessions(user.tenant, user.id).await?;
     }
     cx.auth.forget_sessions();
-    Ok(user.into())
+    view(cx, find(cx, admin.0.tenant, id).await?).await
 }
 
 fn check(request: &UpdateUser) -> Result<(), Problem> {

@@ -1,6 +1,6 @@
 //! `/api/v1/auth/…`
 
-use crate::api::extract::{Body, RawBody, bearer, parse};
+use crate::api::extract::{Body, Peer, RawBody, bearer, parse};
 use crate::auth::{self, Caller, LoginRequest, Me, RefreshRequest, Tokens};
 use crate::context::Context;
 use crate::problem::Problem;
@@ -19,8 +19,12 @@ pub(super) fn routes() -> Router<Context> {
         .route("/api/v1/auth/me", get(me))
 }
 
-async fn login(State(cx): State<Context>, Body(request): Body<LoginRequest>) -> Result<Json<Tokens>, Problem> {
-    auth::login(&cx, request).await.map(Json)
+async fn login(
+    State(cx): State<Context>,
+    Peer(peer): Peer,
+    Body(request): Body<LoginRequest>,
+) -> Result<Json<Tokens>, Problem> {
+    auth::login(&cx, request, peer).await.map(Json)
 }
 
 async fn refresh(
@@ -38,6 +42,6 @@ async fn logout(State(cx): State<Context>, caller: Caller) -> Result<Json<Value>
     Ok(Json(json!({ "success": true, "message": "Logged out" })))
 }
 
-async fn me(caller: Caller) -> Json<Me> {
-    Json(auth::me(caller))
+async fn me(State(cx): State<Context>, caller: Caller) -> Result<Json<Me>, Problem> {
+    auth::me(&cx, caller).await.map(Json)
 }

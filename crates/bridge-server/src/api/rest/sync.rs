@@ -16,6 +16,7 @@ pub(super) fn routes() -> Router<Context> {
         .route("/api/v2/sync/ack", post(ack))
         .route("/api/v2/sync/state", get(state))
         .route("/api/v2/sync/reset", post(reset))
+        .route("/api/v2/sync/snapshot", post(snapshot))
         .route("/api/v2/sync/health", get(health))
 }
 
@@ -49,6 +50,14 @@ async fn reset(
     Query(request): Query<sync::ResetRequest>,
 ) -> Result<Json<sync::WasReset>, Problem> {
     sync::reset(&cx, &caller, request).await.map(Json)
+}
+
+async fn snapshot(
+    State(cx): State<Context>,
+    caller: Caller,
+    Body(request): Body<sync::SnapshotRequest>,
+) -> Result<Json<sync::SnapshotPage>, Problem> {
+    sync::snapshot(&cx, &caller, request).await.map(Json)
 }
 
 async fn health(State(cx): State<Context>) -> Result<Json<Value>, Problem> {

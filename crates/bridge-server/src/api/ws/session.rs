@@ -12,6 +12,8 @@ use bridge_store::CursorKey;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The channel of all changes.
 const EVENTS: &str = "events";
@@ -64,7 +66,13 @@ pub(super) async fn run(cx: Context, socket: WebSocket, caller: Option<Caller>) 
     };
     let end = match caller {
         Ok(caller) => {
-            let mut session = Session { connection: &mut connection, caller, subscription: None, unanswered_pings: 0 };
+            let mut session = Session {
+                connection: &mut connection,
+                caller,
+                subscription: None,
+                unanswered_pings: 0,
+                accounts: cx.auth.changes(),
+            };
             let end = session.serve().await;
             session.note_handed_out().await;
             end
@@ -144,6 +152,29 @@ struct Subscription {
     cursor: Option<CursorKey>,
     /// Whether the client was told that it has caught up.
     live: bool,
+    /// Whether the subscription goes on from what the device was handed out before, without a hole.
+    joins: bool,
+    /// When it was last noted what was sent.
+    noted_at: Option<Instant>,
+    /// Whether more was sent since.
+    to_note: bool,
+}
+
+/// How often it is noted what a device was sent. A pull may name as its token whatever was noted.
+const NOTE_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Subscription {
+    /// To be said before a batch is sent: whether it should be noted at once. Otherwise it is noted soon.
+    fn sends_on(&mut self) -> bool {
+        self.to_note = self.cursor.is_some();
+        self.to_note && self.noted_at.is_none_or(|at| at.elapsed() >= NOTE_INTERVAL)
+    }
+
+    /// When what was sent should be noted, if there is something to note.
+    fn note_at(&self) -> Option<Instant> {
+        let noted_at = self.noted_at.filter(|_| self.to_note)?;
+        Some(noted_at + NOTE_INTERVAL)
+    }
 }
 
 struct Session<'a, 'b> {
@@ -151,6 +182,8 @@ struct Session<'a, 'b> {
     caller: Caller,
     subscription: Option<Subscription>,
     unanswered_pings: u32,
+    /// Tells when sessions and users were changed on this node.
+    accounts: watch::Receiver<u64>,
 }
 
 /// What happens next on a connection.
@@ -158,6 +191,10 @@ enum Next {
     Said(Option<String>),
     Changes(Result<Option<Batch>, Problem>),
     Heartbeat,
+    /// Accounts were changed: this one's, perhaps.
+    Accounts,
+    /// It is time to note what was sent.
+    Note,
 }
 
 impl Session<'_, '_> {
@@ -194,6 +231,8 @@ impl Session<'_, '_> {
                 }
                 Next::Changes(batch) => self.pass_on(batch?).await?,
                 Next::Heartbeat => self.beat().await?,
+                Next::Accounts => self.recheck().await?,
+                Next::Note => self.note_handed_out().await,
             }
         }
     }
@@ -202,6 +241,14 @@ impl Session<'_, '_> {
     async fn wait(&mut self, heartbeat: &mut tokio::time::Interval) -> Result<Next, End> {
         let cx = self.connection.cx;
         let rows_max = cx.config.live.batch_rows_max;
+        let note_at = self.subscription.as_ref().and_then(Subscription::note_at);
+        let note = async {
+            match note_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let accounts = &mut self.accounts;
         let changes = async {
             match &mut self.subscription {
                 Some(subscription) => subscription.follower.next(cx, rows_max).await,
@@ -212,6 +259,9 @@ impl Session<'_, '_> {
             biased;
             said = self.connection.receive() => said.map(Next::Said),
             _ = heartbeat.tick() => Ok(Next::Heartbeat),
+            // The sender lives as long as the service.
+            _ = accounts.changed() => Ok(Next::Accounts),
+            () = note => Ok(Next::Note),
             batch = changes => Ok(Next::Changes(batch)),
         }
     }
@@ -251,7 +301,7 @@ impl Session<'_, '_> {
         if (caller.tenant, caller.user) != (self.caller.tenant, self.caller.user) {
             return Ok(Err(Problem::new(ProblemKind::Forbidden, "The token is of another user")));
         }
-        self.caller = caller;
+        self.adopt(caller)?;
         self.say_authenticated().await.map(Ok)
     }
 
@@ -271,6 +321,12 @@ impl Session<'_, '_> {
     /// Sends a batch on.
     async fn pass_on(&mut self, batch: Option<Batch>) -> Result<(), End> {
         let Some(batch) = batch else { return self.say_resync().await };
+        if self.caller.expires_at <= self.now() {
+            return Err(End::because(close::UNAUTHENTICATED, "the token has expired"));
+        }
+        if self.subscription.as_mut().is_some_and(Subscription::sends_on) {
+            self.note_handed_out().await;
+        }
         for event in &batch.events {
             self.connection.send(ToClient::Notification { channel: EVENTS, data: event }.text()).await?;
         }
@@ -321,17 +377,35 @@ impl Session<'_, '_> {
         }
     }
 
+    /// The device's cursor and what this connection has handed out beyond it: nothing, if it began beyond what the
+    /// device was ever handed out.
     fn device(&self) -> Option<(CursorKey, Position)> {
         let subscription = self.subscription.as_ref()?;
-        Some((subscription.cursor.clone()?, subscription.follower.position()))
+        let sent = if subscription.joins { subscription.follower.position() } else { Position::START };
+        Some((subscription.cursor.clone()?, sent))
     }
 
-    async fn beat(&mut self) -> Result<(), End> {
+    /// Looks whether the session still holds and the user is still who they were when the connection was opened.
+    async fn recheck(&mut self) -> Result<(), End> {
+        self.accounts.borrow_and_update();
         let caller = auth::recheck(self.connection.cx, &self.caller).await?;
-        if (caller.role, caller.odoo_user_id) != (self.caller.role, self.caller.odoo_user_id) {
+        self.adopt(caller)
+    }
+
+    /// Takes over fresh facts. What the user may see was decided at the subscription, so that a change of it ends
+    /// the connection.
+    fn adopt(&mut self, caller: Caller) -> Result<(), End> {
+        let sight = |caller: &Caller| (caller.role, caller.odoo_user_id);
+        let moved = self.caller.odoo_system.is_some() && caller.odoo_system != self.caller.odoo_system;
+        if moved || sight(&caller) != sight(&self.caller) {
             return Err(End::because(close::GOING_AWAY, "the user was changed; connect again"));
         }
         self.caller = caller;
+        Ok(())
+    }
+
+    async fn beat(&mut self) -> Result<(), End> {
+        self.recheck().await?;
         if self.unanswered_pings >= 2 {
             return Err(End::because(close::NO_HEARTBEAT, "no answer to two heartbeats"));
         }
@@ -344,6 +418,10 @@ impl Session<'_, '_> {
     /// Notes what was sent as handed out, so that a later pull of the device may name it as its token.
     async fn note_handed_out(&mut self) {
         let Some((key, sent)) = self.device() else { return };
+        if let Some(subscription) = &mut self.subscription {
+            subscription.noted_at = Some(Instant::now());
+            subscription.to_note = false;
+        }
         if let Err(problem) = sync::note_handed_out(self.connection.cx, &key, sent).await {
             tracing::warn!(causes = %problem.causes(), "note what a connection was sent: {}", problem.message);
         }
@@ -380,7 +458,12 @@ async fn prepare(cx: &Context, caller: &Caller, wish: Subscribe) -> Result<Subsc
         return Err(Problem::new(ProblemKind::InvalidSyncToken, "The log does not reach this position")
             .with("head", head.to_string()));
     }
-    Ok(Subscription { follower: Follower::new(cx, viewer, scope, start), cursor, live: false })
+    let joins = match &cursor {
+        Some(key) => start <= sync::open_cursor(cx, key, start).await?.offered,
+        None => false,
+    };
+    let follower = Follower::new(cx, viewer, scope, start);
+    Ok(Subscription { follower, cursor, live: false, joins, noted_at: None, to_note: false })
 }
 
 /// `since`: digits are a position, RFC 3339 is a time.

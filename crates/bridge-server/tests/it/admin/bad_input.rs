@@ -1,13 +1,15 @@
 //! Whatever is sent to the routes of accounts and systems, the answer is a problem in the documented shape, and
 //! never one of ours.
 
-use crate::support::{Client, Setup, demo_erp, on_both_databases, register_demo_system, registration};
+use crate::support::{ADMIN_PASSWORD, Client, Setup, demo_erp, on_both_databases, register_demo_system, registration};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 on_both_databases!(
     bodies_that_are_not_what_they_should_be,
+    a_list_is_no_body,
+    what_is_wrong_is_named_without_our_types,
     log_ins_with_fields_that_break_their_rules,
     users_with_fields_that_break_their_rules,
     systems_with_fields_that_break_their_rules,
@@ -60,6 +62,51 @@ async fn bodies_that_are_not_what_they_should_be(setup: Setup) {
     expect_untouched(&admin).await;
     app.stop().await;
     erp.stop().await;
+}
+
+async fn a_list_is_no_body(setup: Setup) {
+    let app = setup.start().await;
+    // The fields of a log-in in their order.
+    let body = json!(["admin", ADMIN_PASSWORD]);
+    let refused = app.anonymous().post("/api/v1/auth/login", &body).await;
+    let refused = refused.expect_problem(400, "DATA_VALIDATION_FAILED");
+    assert_eq!(refused["message"], "The body must be a JSON object");
+    app.stop().await;
+}
+
+async fn what_is_wrong_is_named_without_our_types(setup: Setup) {
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let pull = "/api/v2/sync/pull";
+    for (answer, field, message) in [
+        (admin.post("/api/v1/auth/login", &json!({ "username": 7 })).await, "username", "username must be a text"),
+        (admin.post("/api/v1/auth/login", &json!({ "username": "x" })).await, "password", "password is missing"),
+        (
+            admin.post(pull, &json!({ "device_id": "phone", "app_type": "sales_app", "limit": "x" })).await,
+            "limit",
+            "limit must be a whole number",
+        ),
+        (admin.post(pull, &json!({ "device_id": ["phone"] })).await, "device_id", "device_id must be a text"),
+        (
+            admin.put("/api/v1/users/1", &json!({ "odoo_user_id": "x" })).await,
+            "odoo_user_id",
+            "odoo_user_id must be a whole number",
+        ),
+        (admin.put("/api/v1/users/1", &json!({ "role": "root" })).await, "role", "role must be 'admin' or 'user'"),
+        (admin.get("/api/v1/users/abc").await, "user_id", "user_id must be a whole number"),
+        (admin.get("/api/v1/systems/a%00b").await, "system_id", "system_id must "),
+        (admin.get("/api/v1/users?limit=many").await, "limit", "limit must be a whole number"),
+        (admin.get("/api/v2/sync/state").await, "device_id", "device_id is missing"),
+    ] {
+        let problem = answer.expect_problem(400, "DATA_VALIDATION_FAILED");
+        assert_eq!(problem["details"]["field"], field, "{problem}");
+        let told = problem["message"].as_str().unwrap();
+        assert!(told.starts_with(message), "{problem}");
+        for ours in ["i64", "u32", "struct", "enum", "line 1"] {
+            assert!(!told.contains(ours), "{problem}");
+        }
+    }
+    app.stop().await;
 }
 
 async fn log_ins_with_fields_that_break_their_rules(setup: Setup) {

@@ -1,6 +1,8 @@
 //! Users and systems.
 
 mod bad_input;
+mod clean_up;
+mod front_door;
 mod probes;
 mod systems;
 mod users;

@@ -82,6 +82,19 @@ async fn one_system_of_a_tenant_is_primary(setup: Setup) {
     let primary: Vec<_> =
         listed["items"].as_array().unwrap().iter().map(|system| system["is_primary"].as_bool().unwrap()).collect();
     assert_eq!(primary, [false, true]);
+
+    // One of them always is.
+    let refused = admin.put("/api/v1/systems/second", &json!({ "is_primary": false, "name": "X" })).await;
+    let refused = refused.expect_problem(409, "CONFLICT");
+    assert!(refused["message"].as_str().unwrap().contains("make another one primary first"), "{refused}");
+    admin.delete("/api/v1/systems/second").await.expect_problem(409, "CONFLICT");
+    let second = admin.get("/api/v1/systems/second").await.expect(200);
+    assert_eq!((&second["is_primary"], &second["name"]), (&json!(true), &json!("Demo ERP")));
+    admin.put("/api/v1/systems/first", &json!({ "is_primary": false })).await.expect(200);
+    admin.put("/api/v1/systems/first", &json!({ "is_primary": true })).await.expect(200);
+    admin.delete("/api/v1/systems/second").await.expect(200);
+    // The last one may go.
+    admin.delete("/api/v1/systems/first").await.expect(200);
     app.stop().await;
     erp.stop().await;
 }

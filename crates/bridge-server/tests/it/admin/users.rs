@@ -1,4 +1,4 @@
-use crate::support::{App, Client, Setup, on_both_databases};
+use crate::support::{App, Client, Setup, demo_erp, on_both_databases, register_demo_system};
 use serde_json::{Value, json};
 
 on_both_databases!(
@@ -9,6 +9,7 @@ on_both_databases!(
     a_tenant_keeps_an_active_admin,
     of_two_admins_who_demote_each_other_at_once_one_stays,
     names_are_given_once_over_all_tenants,
+    a_link_stays_with_the_system_that_was_primary,
 );
 
 async fn an_admin_makes_reads_changes_and_deletes_users(setup: Setup) {
@@ -150,6 +151,42 @@ async fn names_are_given_once_over_all_tenants(setup: Setup) {
     ours.put(&path, &json!({ "username": "sara.h" })).await.expect(200);
     theirs.post("/api/v1/users", &json!({ "username": "sara", "password": PASSWORD })).await.expect(201);
     app.stop().await;
+}
+
+async fn a_link_stays_with_the_system_that_was_primary(setup: Setup) {
+    let (app, erp) = (setup.start().await, demo_erp().await);
+    let (admin, early) = (app.admin().await, app.user("early", Some(7)).await);
+    let systems =
+        [register_demo_system(&admin, &erp, "first").await, register_demo_system(&admin, &erp, "second").await];
+    let sara = app.user("sara", Some(7)).await;
+    let (path, early_path) = (own_path(&sara).await, own_path(&early).await);
+    let link_of = async |path: &str| admin.get(path).await.expect(200)["odoo_system_id"].clone();
+    assert_eq!((link_of(&path).await, link_of(&early_path).await), (json!("first"), Value::Null));
+
+    admin.put("/api/v1/systems/second", &json!({ "is_primary": true })).await.expect(200);
+    admin.put(&path, &json!({ "language": "ar" })).await.expect(200);
+    assert_eq!(link_of(&path).await, "first", "it is still the user of the first system");
+    assert_eq!(sara.get("/api/v1/auth/me").await.expect(200)["odoo_system_id"], "first");
+    let listed = admin.get("/api/v1/users").await.expect(200);
+    let listed: Vec<_> = listed["items"].as_array().unwrap().iter().map(|user| &user["odoo_system_id"]).collect();
+    assert_eq!(listed, [&Value::Null, &Value::Null, &json!("first")]);
+
+    // A link from before there was a system is bound once.
+    let key = |system: &Value| bridge_model::SystemKey(system["id"].as_i64().unwrap());
+    let early_id = early.get("/api/v1/auth/me").await.expect(200)["id"].as_i64().unwrap();
+    let (tenant, early_id) = (crate::ingest::pusher::tenant_of(&admin).await, bridge_model::UserId(early_id));
+    let store = &app.context().store;
+    assert!(store.bind_user_link(tenant, early_id, key(&systems[1])).await.unwrap());
+    assert!(!store.bind_user_link(tenant, early_id, key(&systems[0])).await.unwrap());
+    assert_eq!(link_of(&early_path).await, "second");
+
+    for (id, system) in [(json!(7), json!("second")), (Value::Null, Value::Null), (json!(8), json!("second"))] {
+        let changed = admin.put(&path, &json!({ "odoo_user_id": id })).await.expect(200);
+        assert_eq!((&changed["odoo_user_id"], &changed["odoo_system_id"]), (&id, &system));
+    }
+    assert_eq!(sara.get("/api/v1/auth/me").await.expect(200)["odoo_system_id"], "second");
+    app.stop().await;
+    erp.stop().await;
 }
 
 const PASSWORD: &str = "some password";

@@ -9,6 +9,7 @@ on_both_databases!(
     a_login_answers_the_documented_tokens,
     every_wrong_login_gets_the_same_answer,
     a_name_that_is_tried_too_often_has_to_wait,
+    right_log_ins_are_not_counted,
     many_logins_at_once_are_all_answered,
     names_that_nobody_can_have_are_wrong_logins,
     the_time_of_an_answer_does_not_tell_whether_a_name_exists,
@@ -73,6 +74,19 @@ async fn a_name_that_is_tried_too_often_has_to_wait(setup: Setup) {
     }
     clock.advance(Duration::from_secs(45));
     app.tokens("admin", ADMIN_PASSWORD).await;
+    app.stop().await;
+}
+
+async fn right_log_ins_are_not_counted(setup: Setup) {
+    let app = setup.config(|config| config.security.logins_per_minute_max = 2).start().await;
+    let wrong = json!({ "username": "admin", "password": "wrong" });
+    for _ in 0..2 {
+        for _ in 0..3 {
+            app.tokens("admin", ADMIN_PASSWORD).await;
+        }
+        app.anonymous().post("/api/v1/auth/login", &wrong).await.expect_problem(401, "INVALID_CREDENTIALS");
+    }
+    app.anonymous().post("/api/v1/auth/login", &wrong).await.expect_problem(429, "RATE_LIMIT_EXCEEDED");
     app.stop().await;
 }
 

@@ -29,18 +29,18 @@ async fn every_acknowledged_event_is_in_the_log_once(setup: Setup) {
 
     let next_id = Arc::new(AtomicI64::new(1));
     let mut acknowledged = BTreeSet::new();
-    let mut unanswered: Vec<i64> = Vec::new();
+    let mut repeated_first: Vec<i64> = Vec::new();
     for _ in 0..KILLS {
         let process = Process::start(&setup).await;
         // What the last kill left without an answer is repeated first: it may be in the log or not.
-        for id in unanswered.drain(..) {
+        for id in repeated_first.drain(..) {
             assert!(process.push(&key, id).await.unwrap(), "event {id} was refused");
             acknowledged.insert(id);
         }
         let kill_after = random.random_range(1..120);
-        let (answered, open) = load_until(process, &key, &next_id, kill_after).await;
-        acknowledged.extend(answered);
-        unanswered = open;
+        let load = load_until(process, &key, &next_id, kill_after).await;
+        acknowledged.extend(load.answered);
+        repeated_first = load.open;
     }
 
     let last = Process::start(&setup).await;
@@ -56,9 +56,16 @@ async fn every_acknowledged_event_is_in_the_log_once(setup: Setup) {
 }
 on_both_databases!(every_acknowledged_event_is_in_the_log_once);
 
+/// What became of the events of a load.
+#[derive(Default)]
+struct Load {
+    answered: Vec<i64>,
+    open: Vec<i64>,
+}
+
 /// Pushes from many sides, kills the service after so many answers, and gives back the events that were answered and
 /// those that were not.
-async fn load_until(process: Process, key: &str, next_id: &Arc<AtomicI64>, kill_after: usize) -> (Vec<i64>, Vec<i64>) {
+async fn load_until(process: Process, key: &str, next_id: &Arc<AtomicI64>, kill_after: usize) -> Load {
     let answers = Arc::new(AtomicUsize::new(0));
     let enough = Arc::new(Notify::new());
     let mut pushers = JoinSet::new();
@@ -82,11 +89,11 @@ async fn load_until(process: Process, key: &str, next_id: &Arc<AtomicI64>, kill_
     }
     enough.notified().await;
     process.kill_9().await;
-    let (mut answered, mut open) = (Vec::new(), Vec::new());
+    let mut load = Load::default();
     while let Some(pusher) = pushers.join_next().await {
-        let (own, last) = pusher.unwrap();
-        answered.extend(own);
-        open.push(last);
+        let (answered, last) = pusher.unwrap();
+        load.answered.extend(answered);
+        load.open.push(last);
     }
-    (answered, open)
+    load
 }

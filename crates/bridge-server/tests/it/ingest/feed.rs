@@ -199,7 +199,9 @@ async fn what_is_pushed_and_pulled_is_one_change(setup: Setup) {
     let mut tx = erp.db().begin(6);
     tx.write("sale.order", &[order], json!({ "client_order_ref": "last" })).unwrap();
     tx.commit();
-    let received = source.push(&event(41, "sale.order", order, "write")).await.expect(200);
+    let mut pushed = event(41, "sale.order", order, "write");
+    pushed["_webhook_metadata"]["epoch"] = json!(epoch_of(&app, &admin).await);
+    let received = source.push(&pushed).await.expect(200);
     assert_eq!((&received["accepted"], &received["deferred"]), (&json!(1), &json!(0)), "{received}");
     assert_eq!(log_of(&app, &admin).await[40].body.origin, Origin::Push);
     let again = source.push(&event(41, "sale.order", order, "write")).await.expect(200);
@@ -386,6 +388,13 @@ fn assert_once(log: &[Change], erp: &DemoErp) {
     found.sort();
     wanted.sort();
     assert_eq!(found, wanted);
+}
+
+/// The life of the ERP's ids, as its pushes name it.
+async fn epoch_of(app: &App, admin: &Client) -> String {
+    let cx = app.context();
+    let system = cx.store.primary_system(tenant_of(admin).await).await.unwrap().unwrap();
+    cx.store.source(system.tenant, system.key).await.unwrap().identity.unwrap()
 }
 
 async fn reader(admin: &Client) -> Value {

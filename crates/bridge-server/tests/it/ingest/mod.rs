@@ -7,3 +7,4 @@ mod order;
 mod push;
 pub(crate) mod pusher;
 mod refusals;
+mod turns;

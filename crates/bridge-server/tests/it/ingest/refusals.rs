@@ -16,6 +16,8 @@ async fn too_much_at_once_is_refused_and_nothing_of_it_is_taken() {
     for _ in 0..5 {
         let mut large = br#"{"model":"sale.order","record_id":1,"event":"write","payload":""#.to_vec();
         large.resize(10 * 1024 * 1024, b'x');
+        let stranger = Pusher::with_key(&app, "bcpk_0123");
+        stranger.push_bytes(large.clone()).await.expect_problem(401, "AUTHENTICATION_FAILED");
         source.push_bytes(large).await.expect_problem(413, "PAYLOAD_TOO_LARGE");
     }
     assert_eq!(log_of(&app, &admin).await.len(), 3);

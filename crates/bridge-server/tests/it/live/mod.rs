@@ -1,5 +1,6 @@
 //! Changes out, as they happen.
 
+mod accounts;
 mod auth;
 mod bounds;
 mod subscribe;

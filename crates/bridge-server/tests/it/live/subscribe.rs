@@ -206,6 +206,32 @@ async fn each_change_comes_once_while_others_arrive(setup: Setup) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_comes_while_the_one_before_is_read_is_not_slept_through() {
+    let app = Setup::sqlite().start().await;
+    let admin = app.admin().await;
+    let source = Pusher::register(&app, &admin, "shop").await;
+    let mut listening = Vec::new();
+    for _ in 0..8 {
+        listening.push(subscribed(&app, &admin, json!({})).await);
+    }
+    for round in 0..60 {
+        let first = round * 3 + 1;
+        tokio::join!(
+            source.writes("sale.order", [first]),
+            source.writes("sale.order", [first + 1]),
+            source.writes("sale.order", [first + 2]),
+        );
+        // Nothing follows that could wake a listener which has missed a wake-up.
+        for live in &mut listening {
+            for id in first..first + 3 {
+                assert_eq!(live.next_of("notification").await["data"]["id"], id);
+            }
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_hears_of_what_they_may_read_and_of_nothing_else() {
     let app = Setup::sqlite().start().await;
     let erp = DemoErp::start(Options { addon: Addon::None, ..Options::default() }).await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a device heard of a change.
 type Heard = (i64, String, i64, String);
@@ -18,20 +18,20 @@ const WAREHOUSE_MODELS: &[&str] = &["stock.picking", "stock.move", "stock.quant"
 /// A device that pulls with tokens.
 struct Device {
     client: Client,
-    device_id: &'static str,
+    name: &'static str,
     app_type: &'static str,
     token: String,
     heard: Vec<Heard>,
 }
 
 impl Device {
-    fn new(client: Client, device_id: &'static str, app_type: &'static str) -> Self {
-        Self { client, device_id, app_type, token: "0".to_owned(), heard: Vec::new() }
+    fn new(client: Client, name: &'static str, app_type: &'static str) -> Self {
+        Self { client, name, app_type, token: "0".to_owned(), heard: Vec::new() }
     }
 
     fn request(&self) -> Value {
         json!({
-            "device_id": self.device_id, "app_type": self.app_type, "limit": 7, "last_sync_token": self.token,
+            "device_id": self.name, "app_type": self.app_type, "limit": 7, "last_sync_token": self.token,
         })
     }
 
@@ -57,10 +57,10 @@ fn heard(event: &Value) -> Heard {
     )
 }
 
-/// The people of the test: an admin of BridgeCore, a seller and a storekeeper with their users in Odoo.
+/// The people of the test, by their users in Odoo.
 struct People {
-    seller_in_odoo: i64,
-    storekeeper_in_odoo: i64,
+    seller: i64,
+    storekeeper: i64,
 }
 
 async fn a_day_in_odoo_reaches_every_device(setup: Setup) {
@@ -74,8 +74,8 @@ async fn a_day_in_odoo_reaches_every_device(setup: Setup) {
         "system_id": "odoo_main", "system_type": "odoo", "name": "Odoo", "connection_config": odoo.connection(),
     });
     let registered = admin.post("/api/v1/systems", &registration).await.expect(201);
-    let seller = app.user("seller", Some(people.seller_in_odoo)).await;
-    let storekeeper = app.user("storekeeper", Some(people.storekeeper_in_odoo)).await;
+    let seller = app.user("seller", Some(people.seller)).await;
+    let storekeeper = app.user("storekeeper", Some(people.storekeeper)).await;
     configure_push(&odoo, &format!("http://{address}"), registered["push_key"].as_str().unwrap()).await;
 
     let mut phone = Device::new(seller.clone(), "seller-phone", "sales_app");
@@ -139,8 +139,8 @@ async fn hire(odoo: &Odoo) -> People {
     let stock = odoo.reference("stock", "group_stock_user").await;
     let user = |login: &str, group: i64| json!({ "name": login, "login": login, "password": format!("{login}-pw-1"), "group_ids": [[6, 0, [internal, group]]] });
     People {
-        seller_in_odoo: odoo.create("res.users", user("seller", sales)).await,
-        storekeeper_in_odoo: odoo.create("res.users", user("storekeeper", stock)).await,
+        seller: odoo.create("res.users", user("seller", sales)).await,
+        storekeeper: odoo.create("res.users", user("storekeeper", stock)).await,
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 /// How long Odoo may take to start.
-const START_PATIENCE: Duration = Duration::from_secs(120);
+const START_PATIENCE: Duration = Duration::from_mins(2);
 
 /// The variable that names the file which says how Odoo is started here.
 const VARIABLE: &str = "BRIDGECORE_TEST_ODOO";
@@ -66,7 +66,7 @@ impl Odoo {
         let mut odoo = Self { description, database, port: free_port(), process: None, adapter: None };
         odoo.sql(&odoo.url("postgres"), &format!("CREATE DATABASE {} TEMPLATE {template}", odoo.database)).await;
         odoo.launch().await;
-        odoo.adapter = Some(odoo.connect(&odoo.connection()));
+        odoo.adapter = Some(connect(&odoo.connection()));
         odoo
     }
 
@@ -116,11 +116,6 @@ impl Odoo {
             "database": self.database, "username": username, "password": password,
         });
         serde_json::from_value(value).unwrap()
-    }
-
-    fn connect(&self, connection: &Connection) -> Arc<dyn Adapter> {
-        let clock = Arc::new(bridge_model::clock::SystemClock);
-        bridge_erp::connect("odoo", connection, &bridge_erp::pool::ClientOptions::default(), clock).unwrap()
     }
 
     /// Creates a record as Odoo's admin.
@@ -188,6 +183,11 @@ impl Odoo {
         tokio::spawn(connection);
         client.batch_execute(sql).await.unwrap();
     }
+}
+
+fn connect(connection: &Connection) -> Arc<dyn Adapter> {
+    let clock = Arc::new(bridge_model::clock::SystemClock);
+    bridge_erp::connect("odoo", connection, &bridge_erp::pool::ClientOptions::default(), clock).unwrap()
 }
 
 fn name(model: &str) -> ModelName {

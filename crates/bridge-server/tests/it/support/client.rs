@@ -17,6 +17,11 @@ impl Client {
         Self { http, base, token: None }
     }
 
+    /// A client of the binary that listens at this host and port.
+    pub(crate) fn of(address: &str) -> Self {
+        Self::new(super::setup::http_client(), format!("http://{address}"))
+    }
+
     /// The same client with this bearer token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }

@@ -39,6 +39,11 @@ impl Live {
         self.socket.send(Message::text(message.to_string())).await.unwrap();
     }
 
+    /// Sends a message to a server that may be closing just now.
+    pub(crate) async fn try_send(&mut self, message: Value) {
+        let _ = self.socket.send(Message::text(message.to_string())).await;
+    }
+
     /// The next message; pings are answered on the way.
     pub(crate) async fn next(&mut self) -> Value {
         match self.next_frame().await {

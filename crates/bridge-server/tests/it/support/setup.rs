@@ -88,6 +88,12 @@ impl Setup {
         self
     }
 
+    /// The same with other randomness.
+    pub(crate) fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
     /// The same as variables for the binary.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let Config { store, security, .. } = &self.config;
@@ -193,7 +199,7 @@ impl App {
     }
 }
 
-fn http_client() -> reqwest::Client {
+pub(super) fn http_client() -> reqwest::Client {
     // Whoever comes second in this process finds it installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_mins(1)).build().unwrap()

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cursors;
 pub(crate) mod device;
+mod links;
 mod paging;
 mod resync;
 mod tokens;

@@ -1,7 +1,7 @@
 use super::device::{Device, EMPTY, positions, token_of};
 use crate::ingest::pusher::{Pusher, event};
 use crate::support::{App, Client, Setup, demo_erp, manual_clock, on_both_databases, register_demo_system};
-use bridge_erp::fake::{Addon, DemoErp, Options};
+use bridge_erp::fake::{Addon, DemoErp, Fault, Options};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -162,6 +162,28 @@ async fn a_right_that_is_taken_away_is_noticed_when_it_is_no_longer_fresh() {
     assert_eq!(positions(&phone.pull_after("0").await), [1], "within the time for which it counts as fresh");
     clock.advance(Duration::from_secs(301));
     assert_eq!(positions(&phone.pull_after("0").await), EMPTY);
+    app.stop().await;
+    erp.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erp_that_hangs_does_not_hold_up_what_can_be_judged_without_it() {
+    let clock = manual_clock();
+    let (app, erp) = (Setup::sqlite().clock(clock.clone()).start().await, quiet_erp().await);
+    let admin = app.admin().await;
+    let source = source(&app, &admin, &erp, "main").await;
+    let ann = app.user("ann", Some(SALES)).await;
+    let phone = Device::new(&ann, "phone-1");
+    source.writes("sale.order", 1..=2).await;
+    assert_eq!(positions(&phone.pull_after("0").await), [1, 2]);
+    clock.advance(Duration::from_secs(301));
+    erp.faults().fail_next(1_000, Fault::Hang);
+    // No longer fresh, but better than no answer: it comes well before the time that a request may take.
+    assert_eq!(positions(&phone.pull_after("0").await), [1, 2]);
+    source.writes("res.partner", 3..=3).await;
+    phone.try_pull(json!({ "last_sync_token": "2" })).await.expect_problem(504, "NETWORK_TIMEOUT");
+    erp.faults().clear();
+    assert_eq!(positions(&phone.pull_after("2").await), [3]);
     app.stop().await;
     erp.stop().await;
 }

@@ -1,0 +1,178 @@
+//! `GET /metrics`
+
+use crate::api::extract::bearer;
+use crate::context::Context;
+use crate::ingest::{ReaderState, reader_status};
+use crate::problem::{Problem, ProblemKind};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bridge_model::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq as _;
+use tokio::sync::Mutex;
+
+/// How old the values that need a look at the database may be: the page can be asked for by anybody, any number of
+/// times.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long that look may take; a scrape must not hang because the database does.
+const SAMPLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The most systems with lines of their own, in the order of their registration.
+const SYSTEMS_MAX: usize = 200;
+
+/// The most tenants with a line of their own.
+const TENANTS_MAX: usize = 100;
+
+/// The label of those beyond.
+const OTHER: &str = "other";
+
+const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// The route of this file.
+pub(in crate::api) fn routes() -> Router<Context> {
+    let sampled_at = Arc::new(Mutex::new(None));
+    Router::new()
+        .route("/metrics", get(move |State(cx): State<Context>, headers| answer(cx, headers, Arc::clone(&sampled_at))))
+}
+
+async fn answer(
+    cx: Context,
+    headers: HeaderMap,
+    sampled_at: Arc<Mutex<Option<Timestamp>>>,
+) -> Result<Response, Problem> {
+    check_token(&cx, &headers)?;
+    // Held to the end, so that nobody reads values while they are renewed.
+    let mut sampled_at = sampled_at.lock().await;
+    let now = cx.clock.now();
+    if sampled_at.is_none_or(|at| now.since(at) >= SAMPLE_INTERVAL) {
+        *sampled_at = Some(now);
+        sample_in_time(&cx).await;
+    }
+    let text = cx
+        .metrics
+        .text()
+        .map_err(|error| Problem::new(ProblemKind::Internal, "The metrics can't be written").caused_by(error))?;
+    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
+}
+
+fn check_token(cx: &Context, headers: &HeaderMap) -> Result<(), Problem> {
+    let wanted = cx.config.server.metrics_token.as_bytes();
+    let given = bearer(headers).unwrap_or_default().as_bytes();
+    if wanted.is_empty() || bool::from(wanted.ct_eq(given)) {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemKind::Unauthenticated, "The metrics token is needed: Authorization: Bearer …"))
+}
+
+/// What can't be learned now keeps its last value, and that is counted.
+async fn sample_in_time(cx: &Context) {
+    match tokio::time::timeout(SAMPLE_TIMEOUT, sample(cx)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => {
+            tracing::warn!(causes = %problem.causes(), "look for the metrics: {}", problem.message);
+            cx.metrics.sample_failures.inc();
+        }
+        Err(_) => {
+            tracing::warn!("look for the metrics: the database took too long");
+            cx.metrics.sample_failures.inc();
+        }
+    }
+}
+
+async fn sample(cx: &Context) -> Result<(), Problem> {
+    let metrics = &cx.metrics;
+    let stats = cx.store.write_stats();
+    metrics.store_commits.inc_by(stats.commits.saturating_sub(metrics.store_commits.get()));
+    metrics.store_writes.inc_by(stats.writes.saturating_sub(metrics.store_writes.get()));
+    sample_systems(cx).await?;
+    sample_tenants(cx).await?;
+    let jobs = cx.store.job_counts().await?;
+    for (state, count) in [("queued", jobs.queued), ("running", jobs.running), ("failed", jobs.failed)] {
+        metrics.jobs.with_label_values(&[state]).set(number(count));
+    }
+    Ok(())
+}
+
+/// How a system's reader is doing, or several together.
+#[derive(Default)]
+struct Source {
+    lag_seconds: Option<f64>,
+    down: bool,
+    backlog: i64,
+    open_gaps: i64,
+}
+
+async fn sample_systems(cx: &Context) -> Result<(), Problem> {
+    let mut systems = cx.store.all_systems().await?;
+    systems.retain(|system| system.is_active);
+    systems.sort_by_key(|system| system.key);
+    let mut connected: BTreeMap<String, i64> = BTreeMap::new();
+    let mut sources: BTreeMap<[String; 2], Source> = BTreeMap::new();
+    for (index, system) in systems.iter().enumerate() {
+        let count = connected.entry(system.system_type.clone()).or_default();
+        let status = reader_status(cx, system).await?;
+        if status.state == ReaderState::Idle {
+            // Another node reads it, and tells.
+            continue;
+        }
+        let up = status.state != ReaderState::Failing;
+        *count += i64::from(up);
+        let labels = if index < SYSTEMS_MAX {
+            [system.tenant.0.to_string(), system.system_id.to_string()]
+        } else {
+            [OTHER.to_owned(), OTHER.to_owned()]
+        };
+        let source = sources.entry(labels).or_default();
+        source.lag_seconds = match (source.lag_seconds, status.lag_seconds) {
+            (Some(one), Some(other)) => Some(one.max(other)),
+            (one, other) => one.or(other),
+        };
+        source.down |= !up;
+        source.backlog = source.backlog.saturating_add((status.newest_id - status.read_to).max(0));
+        source.open_gaps += i64::try_from(status.open_gaps).unwrap_or(i64::MAX);
+    }
+    let metrics = &cx.metrics;
+    metrics.active_connections.reset();
+    for (system_type, count) in connected {
+        metrics.active_connections.with_label_values(&[system_type]).set(count);
+    }
+    metrics.source_lag.reset();
+    metrics.source_up.reset();
+    metrics.source_backlog.reset();
+    metrics.source_open_gaps.reset();
+    for (labels, source) in sources {
+        if let Some(seconds) = source.lag_seconds {
+            metrics.source_lag.with_label_values(&labels).set(seconds);
+        }
+        metrics.source_up.with_label_values(&labels).set(i64::from(!source.down));
+        metrics.source_backlog.with_label_values(&labels).set(source.backlog);
+        metrics.source_open_gaps.with_label_values(&labels).set(source.open_gaps);
+    }
+    Ok(())
+}
+
+async fn sample_tenants(cx: &Context) -> Result<(), Problem> {
+    let (mut dead_letters, mut heads) = (0, BTreeMap::<String, i64>::new());
+    for (index, tenant) in cx.store.tenants().await?.iter().enumerate() {
+        dead_letters += cx.store.dead_letter_count(tenant.id).await?;
+        let head = cx.store.head(tenant.id).await?.get();
+        let label = if index < TENANTS_MAX { tenant.id.0.to_string() } else { OTHER.to_owned() };
+        *heads.entry(label).or_default() += head;
+    }
+    cx.metrics.dead_letters.set(number(dead_letters));
+    cx.metrics.log_head.reset();
+    for (tenant, head) in heads {
+        cx.metrics.log_head.with_label_values(&[tenant]).set(head);
+    }
+    Ok(())
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,171 @@
+//! Says what can't work, before anything starts.
+
+use super::Config;
+use anyhow::ensure;
+use tokio::sync::Semaphore;
+
+/// The longest time that a setting may name, in milliseconds: a hundred years. Beyond, sums of times overflow.
+const MS_MAX: u64 = 36_500 * 86_400 * 1_000;
+
+/// The longest time that a setting may name, in days.
+const DAYS_MAX: u64 = 36_500;
+
+/// The error names the setting.
+pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    keys(config)?;
+    numbers(config)?;
+    times(config)?;
+    let Config { sync, ingest, .. } = config;
+    ensure!(
+        sync.limit_default <= sync.limit_max,
+        "sync.limit_default must be between 1 and sync.limit_max, {}",
+        sync.limit_max
+    );
+    ensure!(sync.scan_max >= sync.limit_max, "sync.scan_max must be at least sync.limit_max, {}", sync.limit_max);
+    ensure!(
+        ingest.pull_interval_min_ms <= ingest.pull_interval_max_ms,
+        "ingest.pull_interval_min_ms must be between 1 and ingest.pull_interval_max_ms, {}",
+        ingest.pull_interval_max_ms
+    );
+    ensure!(
+        sync.rights_fresh_ms <= sync.rights_stale_max_ms,
+        "sync.rights_stale_max_ms must be at least sync.rights_fresh_ms, {}",
+        sync.rights_fresh_ms
+    );
+    Ok(())
+}
+
+fn keys(config: &Config) -> anyhow::Result<()> {
+    ensure!(
+        config.security.secret_key.len() >= 32,
+        "security.secret_key must have at least 32 characters; `bridgecore keys` makes one"
+    );
+    ensure!(
+        !config.security.encryption_keys.is_empty(),
+        "security.encryption_keys must hold at least one Fernet key; `bridgecore keys` makes one"
+    );
+    Ok(())
+}
+
+/// Each count is at least 1, and small enough for what it counts.
+fn numbers(config: &Config) -> anyhow::Result<()> {
+    let Config { server, store, security, ingest, sync, live, erp, retention, .. } = config;
+    for (name, number) in [
+        ("server.requests_at_once_max", server.requests_at_once_max),
+        ("server.connections_max", server.connections_max),
+        ("security.password_checks_at_once_max", security.password_checks_at_once_max),
+        ("live.connections_max", live.connections_max),
+        ("erp.calls_at_once_max", erp.calls_at_once_max),
+    ] {
+        let max = Semaphore::MAX_PERMITS;
+        ensure!((1..=max).contains(&number), "{name} must be between 1 and {max}, and is {number}");
+    }
+    for (name, number) in [
+        ("server.body_bytes_max", server.body_bytes_max),
+        ("store.queue_max", store.queue_max),
+        ("store.commit_rows_max", store.commit_rows_max),
+        ("store.readers", store.readers),
+        ("store.pool_max", store.pool_max),
+        ("ingest.push_events_max", ingest.push_events_max),
+        ("ingest.gaps_max", ingest.gaps_max),
+        ("live.message_bytes_max", live.message_bytes_max),
+        ("erp.reply_bytes_max", erp.reply_bytes_max),
+    ] {
+        ensure!(number >= 1, "{name} must be at least 1");
+    }
+    for (name, number) in [
+        ("security.logins_per_minute_max", security.logins_per_minute_max),
+        ("ingest.pull_rows_max", ingest.pull_rows_max),
+        ("sync.limit_default", sync.limit_default),
+        ("sync.limit_max", sync.limit_max),
+        ("live.batch_rows_max", live.batch_rows_max),
+    ] {
+        ensure!(number >= 1, "{name} must be at least 1");
+    }
+    ensure!(retention.log_rows_max >= 1, "retention.log_rows_max must be at least 1");
+    Ok(())
+}
+
+/// Each time is long enough to neither spin nor end everything at once, and short enough to be added to another.
+fn times(config: &Config) -> anyhow::Result<()> {
+    let Config { server, security, ingest, sync, live, erp, retention, .. } = config;
+    for (name, least, time_ms) in [
+        ("server.request_timeout_ms", 1, server.request_timeout_ms),
+        ("server.header_timeout_ms", 10, server.header_timeout_ms),
+        ("server.shutdown_ms", 0, server.shutdown_ms),
+        ("security.session_cache_ms", 0, security.session_cache_ms),
+        ("ingest.pull_interval_min_ms", 1, ingest.pull_interval_min_ms),
+        ("ingest.pull_interval_max_ms", 1, ingest.pull_interval_max_ms),
+        ("ingest.pull_backoff_max_ms", 1, ingest.pull_backoff_max_ms),
+        ("ingest.transaction_age_max_ms", 1, ingest.transaction_age_max_ms),
+        ("ingest.push_order_wait_ms", 0, ingest.push_order_wait_ms),
+        ("ingest.lease_ms", 1_000, ingest.lease_ms),
+        ("sync.retry_window_ms", 1, sync.retry_window_ms),
+        ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
+        ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),
+        ("live.auth_timeout_ms", 1, live.auth_timeout_ms),
+        ("live.heartbeat_ms", 10, live.heartbeat_ms),
+        ("live.send_timeout_ms", 1, live.send_timeout_ms),
+        ("live.head_poll_ms", 10, live.head_poll_ms),
+        ("erp.connect_timeout_ms", 1, erp.connect_timeout_ms),
+        ("erp.call_timeout_ms", 1, erp.call_timeout_ms),
+    ] {
+        ensure!((least..=MS_MAX).contains(&time_ms), "{name} must be between {least} and {MS_MAX}, and is {time_ms}");
+    }
+    for (name, days) in [
+        ("security.refresh_token_expire_days", security.refresh_token_expire_days),
+        ("retention.log_days", retention.log_days),
+        ("retention.device_days", retention.device_days),
+        ("retention.dead_letter_days", retention.dead_letter_days),
+        ("retention.job_days", retention.job_days),
+    ] {
+        ensure!((1..=DAYS_MAX).contains(&days), "{name} must be between 1 and {DAYS_MAX}, and is {days}");
+    }
+    let minutes = security.access_token_expire_minutes;
+    let minutes_max = DAYS_MAX * 24 * 60;
+    ensure!(
+        (1..=minutes_max).contains(&minutes),
+        "security.access_token_expire_minutes must be between 1 and {minutes_max}, and is {minutes}"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spoils a config.
+    type Change = fn(&mut Config);
+
+    fn good() -> Config {
+        let mut config = Config::default();
+        config.security.secret_key = "x".repeat(32);
+        config.security.encryption_keys = vec!["k".to_owned()];
+        config
+    }
+
+    #[test]
+    fn what_would_panic_or_spin_is_refused_by_name() {
+        check(&good()).unwrap();
+        let wrong: [(&str, Change); 12] = [
+            ("live.heartbeat_ms", |config| config.live.heartbeat_ms = 9),
+            ("live.head_poll_ms", |config| config.live.head_poll_ms = 0),
+            ("ingest.pull_interval_min_ms", |config| config.ingest.pull_interval_min_ms = 0),
+            ("ingest.pull_backoff_max_ms", |config| config.ingest.pull_backoff_max_ms = 0),
+            ("ingest.pull_rows_max", |config| config.ingest.pull_rows_max = 0),
+            ("server.requests_at_once_max", |config| config.server.requests_at_once_max = usize::MAX),
+            ("server.connections_max", |config| config.server.connections_max = 0),
+            ("live.connections_max", |config| config.live.connections_max = usize::MAX),
+            ("sync.limit_max", |config| config.sync.limit_max = 0),
+            ("sync.retry_window_ms", |config| config.sync.retry_window_ms = u64::MAX),
+            ("retention.log_days", |config| config.retention.log_days = 0),
+            ("erp.calls_at_once_max", |config| config.erp.calls_at_once_max = 0),
+        ];
+        for (name, change) in wrong {
+            let mut config = good();
+            change(&mut config);
+            let error = check(&config).unwrap_err().to_string();
+            assert!(error.contains(name), "{name}: {error}");
+        }
+    }
+}
