@@ -33,8 +33,8 @@ use bridge_store::{Role, Session, User};
 use fresh::Fresh;
 use limit::LoginLimit;
 use password::Passwords;
-use tokio::sync::watch;
 use token::{TokenKeys, TokenKind};
+use tokio::sync::watch;
 
 /// What log-ins and tokens need beside the database.
 #[derive(Debug)]

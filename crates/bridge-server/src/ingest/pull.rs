@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 /// How often the state of the table as a whole is asked for while there are no gaps to settle.
 const INFO_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The shortest time between two looks when the reader is woken.
+const HURRY_INTERVAL: Duration = Duration::from_millis(25);
+
 /// What the status says while reading is held back.
 const HELD_BACK: &str =
     "too many event ids are missing: reading waits until the transactions that may hold them have ended";
@@ -56,10 +59,17 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
             () = stop.cancelled() => return reader.lease,
             looked = reader.look() => looked,
         };
+        // Where there is no event table, a wake-up has nothing to hurry.
+        let can_hurry = !matches!(looked, Ok(Looked::NoFeed));
         pause = reader.next_pause(pause, looked);
+        let woken = async {
+            wake_up.notified().await;
+            // However many pushes come, the ERP is asked only so often.
+            tokio::time::sleep(HURRY_INTERVAL).await;
+        };
         tokio::select! {
             () = stop.cancelled() => return reader.lease,
-            () = wake_up.notified() => {}
+            () = woken, if can_hurry => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -45,7 +45,11 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Default for Rights {
     fn default() -> Self {
-        Self { known: Cache::new(KNOWN_USERS_MAX), failed: Cache::new(KNOWN_SYSTEMS_MAX), models: super::current::Models::default() }
+        Self {
+            known: Cache::new(KNOWN_USERS_MAX),
+            failed: Cache::new(KNOWN_SYSTEMS_MAX),
+            models: super::current::Models::default(),
+        }
     }
 }
 

@@ -43,13 +43,13 @@ async fn every_acknowledged_event_is_in_the_log_once(setup: Setup) {
         repeated_first = load.open;
     }
 
-    let last = Process::start(&setup).await;
-    let mut counts = BTreeMap::new();
-    for record in last.log(&last.admin().await).await {
-        *counts.entry(record).or_insert(0) += 1;
+    let survivor = Process::start(&setup).await;
+    let mut times_in_log = BTreeMap::new();
+    for record in survivor.log(&survivor.admin().await).await {
+        *times_in_log.entry(record).or_insert(0) += 1;
     }
-    let lost: Vec<&i64> = acknowledged.iter().filter(|id| !counts.contains_key(id)).collect();
-    let doubled: Vec<(&i64, &i32)> = counts.iter().filter(|(_, count)| **count > 1).collect();
+    let lost: Vec<&i64> = acknowledged.iter().filter(|id| !times_in_log.contains_key(id)).collect();
+    let doubled: Vec<(&i64, &i32)> = times_in_log.iter().filter(|(_, times)| **times > 1).collect();
     assert!(lost.is_empty(), "acknowledged but not in the log: {lost:?}");
     assert!(doubled.is_empty(), "in the log more than once: {doubled:?}");
     assert!(acknowledged.len() >= KILLS, "hardly anything was pushed: {}", acknowledged.len());

@@ -95,7 +95,8 @@ async fn a_hole_larger_than_all_room_holds_reading_back_only_for_a_while(setup: 
     .await;
     edit(&erp);
     eventually("reading goes on as ever", PATIENCE, async || {
-        (source_ids(&app, &admin).await == ["1", "22", "23"] && reader(&admin).await["state"] == "running").then_some(())
+        (source_ids(&app, &admin).await == ["1", "22", "23"] && reader(&admin).await["state"] == "running")
+            .then_some(())
     })
     .await;
     app.stop().await;

@@ -80,7 +80,7 @@ async fn a_token_in_the_address_is_taken_where_the_config_allows_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_ends_with_its_token_and_with_its_session() {
     let clock = manual_clock();
-    let app = Setup::sqlite().clock(clock.clone()).config(|config| config.live.heartbeat_ms = 100).start().await;
+    let app = Setup::sqlite().clock(clock.clone()).config(|config| config.live.heartbeat_ms = 1_000).start().await;
     let admin = app.admin().await;
     let mut expiring = Live::connect(&app, PATH, Some(admin.token())).await;
     assert_eq!(expiring.next().await["type"], "authenticated");
@@ -103,7 +103,7 @@ async fn a_connection_ends_with_its_token_and_with_its_session() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_is_switched_off_or_made_another_is_shown_out() {
-    let app = Setup::sqlite().config(|config| config.live.heartbeat_ms = 100).start().await;
+    let app = Setup::sqlite().config(|config| config.live.heartbeat_ms = 1_000).start().await;
     let admin = app.admin().await;
     let ann = app.user("ann", Some(6)).await;
     let id = ann.get("/api/v1/auth/me").await.expect(200)["id"].clone();

@@ -37,7 +37,11 @@ async fn a_link_stays_with_its_system_when_another_becomes_primary(setup: Setup)
     second.push(&event(3, "sale.order", 103, "write")).await.expect(200);
     first.push(&event(4, "sale.order", 104, "write")).await.expect(200);
     for device in [&early, &late] {
-        assert_eq!(positions(&device.pull_after("1").await), [4], "user {SALES} of the second system is another person");
+        assert_eq!(
+            positions(&device.pull_after("1").await),
+            [4],
+            "user {SALES} of the second system is another person"
+        );
     }
     // Who is linked anew is linked to the system that is primary now.
     let new = Device::new(&app.user("new", Some(SALES)).await, "new-phone");
