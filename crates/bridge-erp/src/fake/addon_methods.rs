@@ -42,7 +42,7 @@ fn info(work: &mut Work<'_>, target: Target, args: &mut Args) -> Outcome {
 
 fn events_by_ids(work: &mut Work<'_>, target: Target, args: &mut Args) -> Outcome {
     work.view().check(target.uid, target.model, Access::Read)?;
-    let mut wanted = ids(&args.bind(&["ids"], 1)?[0]);
+    let mut wanted = ids(&args.bind(&["event_ids"], 1)?[0]);
     if wanted.len() > EVENTS_MAX {
         return Err(Refusal::user(format!("At most {EVENTS_MAX} ids at once.")));
     }

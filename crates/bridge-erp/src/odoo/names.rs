@@ -5,7 +5,7 @@
 pub(super) fn names_of(model: &str, method: &str) -> Option<&'static [&'static str]> {
     let names: &[&str] = match (model, method) {
         ("update.webhook", "pull_events") => &["last_event_id", "models", "limit", "priority"],
-        ("update.webhook", "mark_batch_as_processed") => &["event_ids"],
+        ("update.webhook", "events_by_ids" | "mark_batch_as_processed") => &["event_ids"],
         ("update.webhook", "create_manual_events") => &["model", "record_ids"],
         ("update.webhook", "readable_models") => &["user_id", "models"],
         ("update.webhook", "cleanup_old_events") => &["days"],

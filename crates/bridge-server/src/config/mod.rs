@@ -210,7 +210,7 @@ impl Default for Ingest {
             untracked_models: ["update.webhook", "user.sync.state", "webhook.*", "bridgecore.*", "bus.*"]
                 .map(str::to_owned)
                 .to_vec(),
-            payload_bytes_max: 65_536,
+            payload_bytes_max: 16_384,
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn is_key(text: &str) -> bool {
 }
 
 /// The most names of changed fields that are kept; a model with more is read as a whole anyway.
-const CHANGED_FIELDS_MAX: usize = 500;
+const CHANGED_FIELDS_MAX: usize = 200;
 
 /// Whether these can be the names of a record's changed fields.
 pub(super) fn are_names(names: &[String]) -> bool {

@@ -151,10 +151,10 @@ class UpdateWebhook(models.Model):
         }
 
     @api.model
-    def events_by_ids(self, ids):
+    def events_by_ids(self, event_ids):
         """Those of the given events that are visible now: ``{events, missing, count}``."""
         self._require_service()
-        wanted = sorted({int(id_) for id_ in ids})
+        wanted = sorted({int(id_) for id_ in event_ids})
         if len(wanted) > EVENTS_PER_PULL_MAX:
             raise UserError(_('At most %s ids at once.', EVENTS_PER_PULL_MAX))
         self.env.cr.execute(READ + ' WHERE id = ANY(%s) ORDER BY id', (wanted,))
