@@ -15,7 +15,10 @@ STATES_KEPT_DAYS = 90
 
 
 class UserSyncState(models.Model):
-    """How far each device has come; BridgeCore mirrors its own cursors here for people to see."""
+    """How far each device has come, for apps and readers that keep their place here.
+
+    BridgeCore's own cursors are in its own store.
+    """
 
     _name = 'user.sync.state'
     _description = 'Device Sync State'
