@@ -123,6 +123,7 @@ async fn who_does_not_read_is_closed_and_others_go_on() {
     let setup = Setup::sqlite().config(|config| {
         config.live.send_timeout_ms = 1_000;
         config.live.connections_max = 3;
+        config.ingest.payload_bytes_max = 2 * PAYLOAD_BYTES;
     });
     let app = setup.start().await;
     let admin = app.admin().await;
