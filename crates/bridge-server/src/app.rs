@@ -37,6 +37,10 @@ pub struct RunningApp {
 /// Opens the database, makes the first admin where there is nobody, starts the background work and listens.
 pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<RunningApp> {
     config.check()?;
+    // Before anything is written: a start that fails here must not have used up the first start.
+    let listener =
+        TcpListener::bind(config.server.listen).await.with_context(|| format!("listen on {}", config.server.listen))?;
+    let address = listener.local_addr().context("find the address")?;
     let store = Store::open(store_options(&config), Arc::clone(&clock), Arc::clone(&entropy))
         .await
         .context("open the database")?;
@@ -54,10 +58,6 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
     };
     context.metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), context.store.kind()]).set(1);
     let first_admin = auth::first_admin(&context).await.context("make the first admin")?;
-    let listener = TcpListener::bind(context.config.server.listen)
-        .await
-        .with_context(|| format!("listen on {}", context.config.server.listen))?;
-    let address = listener.local_addr().context("find the address")?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     start_background(&context, &stop, &tasks);
     let router = api::router(&context);
@@ -85,7 +85,8 @@ impl RunningApp {
 }
 
 fn start_background(cx: &Context, stop: &CancellationToken, tasks: &TaskTracker) {
-    let node = cx.entropy.hex(8);
+    // SQLite lets only one process in, so that a lease left behind by a crash is our own.
+    let node = if cx.store.kind() == "sqlite" { "sqlite".to_owned() } else { cx.entropy.hex(8) };
     let (reading, reading_node, stopped) = (cx.clone(), node.clone(), stop.clone());
     tasks.spawn(async move {
         let work = || ingest::run(reading.clone(), reading_node.clone(), stopped.clone());

@@ -2,6 +2,7 @@
 
 use crate::config::{Log, LogFormat};
 use anyhow::Context as _;
+use std::io::IsTerminal as _;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
@@ -15,7 +16,8 @@ pub fn start(log: &Log) -> anyhow::Result<()> {
         _ => log.level.clone(),
     };
     let filter = EnvFilter::try_new(&filter).with_context(|| format!("log.level: {filter}"))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_written));
     match log.format {
         LogFormat::Text => registry.with(lines).try_init(),

@@ -11,8 +11,17 @@ const MS_MAX: u64 = 36_500 * 86_400 * 1_000;
 const DAYS_MAX: u64 = 36_500;
 
 /// The error names the setting.
+/// The words that stand for a level by themselves.
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     keys(config)?;
+    let level = config.log.level.as_str();
+    ensure!(
+        level.contains(['=', ',']) || LOG_LEVELS.contains(&level),
+        "log.level must be one of {}, or a list such as bridge_server=debug,info; not {level:?}",
+        LOG_LEVELS.join(", ")
+    );
     numbers(config)?;
     times(config)?;
     let Config { sync, ingest, .. } = config;

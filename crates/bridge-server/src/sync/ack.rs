@@ -1,6 +1,6 @@
 //! `POST /api/v2/sync/ack`: a device says what it has, without pulling.
 
-use super::pull::{never_handed_out, parse_token};
+use super::pull::{Token, never_handed_out, parse_token};
 use super::scope::{Scope, viewer_for};
 use crate::auth::Caller;
 use crate::context::Context;
@@ -26,7 +26,7 @@ pub struct AckRequest {
     #[serde(default)]
     pub system_id: Option<SystemId>,
     /// Its `next_sync_token`.
-    pub last_sync_token: String,
+    pub last_sync_token: Token,
 }
 
 /// What it gets.

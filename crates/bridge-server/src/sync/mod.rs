@@ -21,7 +21,7 @@ pub use current::Record;
 pub use event::EventOut;
 pub use follow::{Batch, Follower};
 pub use include::{ChosenFields, Include, IncludeError};
-pub use pull::{PullAnswer, PullRequest};
+pub use pull::{PullAnswer, PullRequest, Token};
 pub use reset::{ResetRequest, WasReset, reset};
 pub use rights::Rights;
 pub use scope::{Scope, Viewer, viewer_for};

@@ -37,7 +37,7 @@ pub struct PullRequest {
     pub system_id: Option<SystemId>,
     /// The `next_sync_token` of the last answer that the device has dealt with: confirms everything up to it.
     #[serde(default)]
-    pub last_sync_token: Option<String>,
+    pub last_sync_token: Option<Token>,
     /// Only the last change of each record, of those in this answer.
     #[serde(default)]
     pub compact: bool,
@@ -93,7 +93,7 @@ pub(super) async fn pull(cx: &Context, caller: &Caller, request: PullRequest) ->
     let viewer = viewer_for(cx, caller, request.user_id).await?;
     let limit = limit_of(cx, request.limit)?;
     let patience = patience(cx, &request);
-    let token = request.last_sync_token.as_deref().map(parse_token).transpose()?;
+    let token = request.last_sync_token.as_ref().map(parse_token).transpose()?;
     let scope =
         Scope::resolve(cx, viewer.tenant, request.app_type, request.models_filter, request.system_id.as_ref()).await?;
     let key = scope.cursor_key(&viewer, request.device_id);
@@ -324,8 +324,22 @@ pub(super) fn limit_of(cx: &Context, asked: Option<u32>) -> Result<u32, Problem>
     }
 }
 
+/// A token as a device sends it: text as it was given out, or the same as a number, as positions are elsewhere.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a token: digits, as text or as a number")]
+pub enum Token {
+    /// As it was given out.
+    Text(String),
+    /// The same number.
+    Number(i64),
+}
+
 /// Reads a token.
-pub(super) fn parse_token(text: &str) -> Result<Position, Problem> {
+pub(super) fn parse_token(token: &Token) -> Result<Position, Problem> {
+    let text = match token {
+        Token::Text(text) => text.clone(),
+        Token::Number(number) => number.to_string(),
+    };
     text.parse().map_err(|error: bridge_model::position::InvalidToken| {
         Problem::new(ProblemKind::InvalidSyncToken, error.to_string()).with("field", "last_sync_token")
     })

@@ -7,6 +7,7 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_model::{ModelName, SystemKey, Timestamp};
 use bridge_store::System;
 use moka::sync::Cache;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -111,6 +112,10 @@ pub(super) async fn of(
     };
     match asked {
         Ok(readable) => {
+            if readable.is_empty() {
+                // Nothing to read and nobody there look the same; only the first may be passed over.
+                user_is_there(cx, &primary, erp_user).await?;
+            }
             let readable: BTreeSet<&ModelName> = readable.iter().collect();
             let may_read: HashMap<ModelName, bool> =
                 to_ask.iter().map(|model| (model.clone(), readable.contains(model))).collect();
@@ -150,6 +155,19 @@ async fn linked_system(cx: &Context, viewer: &Viewer) -> Result<System, Problem>
         cx.auth.forget_sessions();
     }
     Ok(system)
+}
+
+/// Makes sure that the ERP's user exists and is active.
+async fn user_is_there(cx: &Context, system: &System, erp_user: i64) -> Result<(), Problem> {
+    let users = ModelName::parse("res.users")?;
+    let found = cx.erps.adapter(system)?.count(&users, &json!([["id", "=", erp_user]])).await?;
+    if found == 0 {
+        return Err(Problem::new(
+            ProblemKind::ErpUserNotLinked,
+            "The linked ERP user does not exist or is not active; an admin sets odoo_user_id anew",
+        ));
+    }
+    Ok(())
 }
 
 async fn remembered(

@@ -52,3 +52,18 @@ async fn a_first_password_that_is_too_short_stops_the_start_and_names_the_settin
     let error = format!("{:#}", setup.try_start().await.err().unwrap());
     assert!(error.contains("security.first_admin_password"), "{error}");
 }
+
+#[tokio::test]
+async fn a_start_that_fails_for_its_port_does_not_use_up_the_first_start() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let setup = Setup::sqlite().config(|config| {
+        config.security.first_admin_password.clear();
+        config.server.listen = taken.local_addr().unwrap();
+    });
+    let error = format!("{:#}", setup.try_start().await.err().unwrap());
+    assert!(error.contains("listen on"), "{error}");
+    drop(taken);
+    let app = setup.start().await;
+    assert!(app.first_admin().unwrap().password.is_some(), "the password was made where nobody could see it");
+    app.stop().await;
+}

@@ -11,6 +11,7 @@ const SALES: i64 = 6;
 
 on_both_databases!(
     a_link_stays_with_its_system_when_another_becomes_primary,
+    a_link_to_nobody_passes_nothing_over,
     a_device_whose_cursor_is_gone_starts_over,
 );
 
@@ -50,6 +51,22 @@ async fn a_link_stays_with_its_system_when_another_becomes_primary(setup: Setup)
     admin.delete("/api/v1/systems/first").await.expect(200);
     second.push(&event(5, "sale.order", 105, "write")).await.expect(200);
     late.try_pull(json!({ "last_sync_token": "4" })).await.expect_problem(403, "ERP_USER_NOT_LINKED");
+    app.stop().await;
+    erp.stop().await;
+}
+
+async fn a_link_to_nobody_passes_nothing_over(setup: Setup) {
+    let app = setup.start().await;
+    let erp = DemoErp::start(Options { addon: Addon::None, ..Options::default() }).await.unwrap();
+    let admin = app.admin().await;
+    let main = source(&app, &admin, &erp, "main").await;
+    let user = app.user("lost", Some(99_999)).await;
+    let phone = Device::new(&user, "lost-phone");
+    main.push(&event(1, "sale.order", 101, "write")).await.expect(200);
+    phone.try_pull(json!({ "last_sync_token": "0" })).await.expect_problem(403, "ERP_USER_NOT_LINKED");
+    let id = user.get("/api/v1/auth/me").await.expect(200)["id"].clone();
+    admin.put(&format!("/api/v1/users/{id}"), &json!({ "odoo_user_id": SALES })).await.expect(200);
+    assert_eq!(positions(&phone.pull_after("0").await), [1], "nothing was passed over meanwhile");
     app.stop().await;
     erp.stop().await;
 }
