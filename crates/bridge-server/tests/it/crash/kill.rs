@@ -63,6 +63,14 @@ struct Load {
     open: Vec<i64>,
 }
 
+impl Load {
+    /// Adds what one pusher did: what was answered, and the last event, which was not.
+    fn note(&mut self, (answered, last): (Vec<i64>, i64)) {
+        self.answered.extend(answered);
+        self.open.push(last);
+    }
+}
+
 /// Pushes from many sides, kills the service after so many answers, and gives back the events that were answered and
 /// those that were not.
 async fn load_until(process: Process, key: &str, next_id: &Arc<AtomicI64>, kill_after: usize) -> Load {
@@ -87,13 +95,20 @@ async fn load_until(process: Process, key: &str, next_id: &Arc<AtomicI64>, kill_
             }
         });
     }
-    enough.notified().await;
-    process.kill_9().await;
     let mut load = Load::default();
+    loop {
+        tokio::select! {
+            () = enough.notified() => break,
+            // A pusher whose connection broke by itself ends early; with the last of them, so does the load.
+            ended = pushers.join_next() => match ended {
+                Some(pusher) => load.note(pusher.unwrap()),
+                None => break,
+            }
+        }
+    }
+    process.kill_9().await;
     while let Some(pusher) = pushers.join_next().await {
-        let (answered, last) = pusher.unwrap();
-        load.answered.extend(answered);
-        load.open.push(last);
+        load.note(pusher.unwrap());
     }
     load
 }
