@@ -137,8 +137,9 @@ fn calls(trace: &Path) -> Vec<Call> {
     let mut open: std::collections::HashMap<String, (f64, String)> = std::collections::HashMap::new();
     let mut calls = Vec::new();
     for line in text.lines() {
-        let mut words = line.splitn(3, ' ').filter(|word| !word.is_empty());
-        let (Some(thread), Some(time), Some(rest)) = (words.next(), words.next(), words.next()) else { continue };
+        // Short numbers of threads are padded with blanks.
+        let Some((thread, rest)) = line.split_once(' ') else { continue };
+        let Some((time, rest)) = rest.trim_start().split_once(' ') else { continue };
         let Ok(time) = time.parse::<f64>() else { continue };
         let rest = rest.trim_start();
         if let Some(start) = rest.strip_suffix("<unfinished ...>") {
@@ -160,7 +161,7 @@ fn a_trace_is_read_with_its_interrupted_calls() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(
         file.path(),
-        "7 1.000000 recvfrom(9<socket:[1]>, \"POST 717171717\", 4096, 0, NULL, NULL) = 12 <0.000010>\n\
+        "7     1.000000 recvfrom(9<socket:[1]>, \"POST 717171717\", 4096, 0, NULL, NULL) = 12 <0.000010>\n\
          8 1.100000 fdatasync(5</x/bridgecore.db-wal> <unfinished ...>\n\
          7 1.200000 write(1<pipe:[2]>, \"x\", 1) = 1 <0.000001>\n\
          8 1.300000 <... fdatasync resumed>) = 0 <0.200000>\n\
