@@ -102,16 +102,39 @@ class WebhookConfig(models.Model):
 
     def _add_default_configs(self):
         known = set(self.with_context(active_test=False).search([]).mapped('model_name'))
-        self.create([
-            {
-                'model_id': self.env['ir.model']._get(name).id,
-                'priority': priority,
-                'instant_send': bool(instant_fields),
-                'instant_fields': instant_fields,
-            }
-            for name, priority, instant_fields in DEFAULT_CONFIGS
+        self._track(self.env['ir.model'].browse([
+            self.env['ir.model']._get(name).id
+            for name, _priority, _instant_fields in DEFAULT_CONFIGS
             if name in self.env.registry.models and name not in known
-        ])
+        ]))
+
+    @api.model
+    def _tracked_models(self):
+        """The ``ir.model`` records that are tracked now, by a line here or by ``webhook.mixin``."""
+        return self.env['ir.model'].sudo().search([('model', 'in', list(self._tracking_rules()))])
+
+    @api.model
+    def _track(self, models_to_track):
+        """Track these ``ir.model`` records. A line that was archived comes back with its settings."""
+        lines = self.with_context(active_test=False).search([('model_id', 'in', models_to_track.ids)])
+        lines.filtered(lambda line: not line.active).write({'active': True})
+        defaults = {name: (priority, instant_fields) for name, priority, instant_fields in DEFAULT_CONFIGS}
+        vals_list = []
+        for model in models_to_track - lines.model_id:
+            priority, instant_fields = defaults.get(model.model, ('medium', None))
+            vals_list.append({
+                'model_id': model.id, 'priority': priority,
+                'instant_send': bool(instant_fields), 'instant_fields': instant_fields,
+            })
+        self.create(vals_list)
+
+    @api.model
+    def _stop_tracking(self, models_to_stop):
+        """Stop tracking these ``ir.model`` records. Their lines are archived, so that their settings are kept; an
+        archived line also takes precedence over ``webhook.mixin``."""
+        lines = self.with_context(active_test=False).search([('model_id', 'in', models_to_stop.ids)])
+        lines.filtered('active').write({'active': False})
+        self.create([{'model_id': model.id, 'active': False} for model in models_to_stop - lines.model_id])
 
     @api.model
     def _set_up_records(self):

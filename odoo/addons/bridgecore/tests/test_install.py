@@ -1,4 +1,4 @@
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 
 from .. import hooks
@@ -68,3 +68,47 @@ class TestInstall(BridgeCoreCase):
         })
         settings.execute()
         self.assertTrue(self.env['update.webhook'].bridgecore_info()['push_enabled'])
+
+    def settings(self, **values):
+        return self.env['res.config.settings'].create(values)
+
+    def test_a_model_is_tracked_from_the_settings_page(self):
+        banks = self.env['ir.model']._get('res.bank')
+        page = self.settings()
+        self.assertNotIn(banks, page.bridgecore_model_ids)
+        page.bridgecore_model_ids |= banks
+        page.execute()
+        bank = self.env['res.bank'].create({'name': 'Recorded'})
+        self.assertIn(('res.bank', bank.id, 'create'), [row[:3] for row in self.news('res.bank')])
+
+        page = self.settings()
+        self.assertIn(banks, page.bridgecore_model_ids)
+        page.bridgecore_model_ids -= banks
+        page.execute()
+        bank.write({'name': 'Not recorded'})
+        self.assertEqual(self.news('res.bank'), [])
+
+    def test_the_settings_page_keeps_how_a_model_is_tracked(self):
+        partners = self.env['ir.model']._get('res.partner')
+        self.track('res.partner', priority='low', track_unlink=False)
+        page = self.settings()
+        page.bridgecore_model_ids -= partners
+        page.execute()
+        self.assertFalse(self.config.active)
+        page = self.settings()
+        page.bridgecore_model_ids |= partners
+        page.execute()
+        self.assertTrue(self.config.active)
+        self.assertEqual((self.config.priority, self.config.track_unlink), ('low', False))
+
+    def test_saving_other_settings_leaves_the_tracked_models_alone(self):
+        before = self.env['webhook.config']._tracked_models()
+        self.assertTrue(before)
+        self.settings(bridgecore_retention_days=9).execute()
+        self.assertEqual(self.env['webhook.config']._tracked_models(), before)
+
+    def test_a_model_that_cannot_be_tracked_is_refused(self):
+        page = self.settings()
+        page.bridgecore_model_ids |= self.env['ir.model']._get('update.webhook')
+        with self.assertRaises(ValidationError):
+            page.execute()
