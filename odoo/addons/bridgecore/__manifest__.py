@@ -6,6 +6,7 @@
     'author': 'BridgeCore contributors',
     'website': 'https://github.com/geniustep/BridgeCore',
     'license': 'LGPL-3',
+    'icon': '/bridgecore/static/description/icon.svg',
     'depends': ['base_setup'],
     'external_dependencies': {'python': ['requests']},
     'data': [
