@@ -107,14 +107,6 @@ pub struct SearchRead {
     pub context: Map<String, Value>,
 }
 
-/// The ways in which changes of a system may be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Detection {
-    /// An event table kept by an add-on inside the system.
-    Addon,
-}
-
 /// Which add-on keeps the event table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

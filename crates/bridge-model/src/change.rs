@@ -73,6 +73,8 @@ macro_rules! words {
         }
     };
 }
+pub(crate) use words;
+
 words!(Event { Create = "create", Write = "write", Unlink = "unlink", Manual = "manual", Reset = "reset" });
 words!(Priority { Low = "low", Medium = "medium", High = "high" });
 words!(Origin { Push = "push", Pull = "pull", Capture = "capture", Wal = "wal", Poll = "poll", Local = "local" });

@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod clock;
+pub mod detection;
 pub mod domain;
 pub mod entropy;
 pub mod ids;
@@ -14,6 +15,7 @@ pub mod time;
 
 pub use change::{Change, Event, NewChange, Origin, Priority, RecordId};
 pub use clock::Clock;
+pub use detection::{ModelClass, Strategy};
 pub use entropy::Entropy;
 pub use ids::{AppType, DeviceId, InvalidId, ModelName, SystemId, SystemKey, TenantId, UserId};
 pub use position::{Epoch, Position, SourceId};

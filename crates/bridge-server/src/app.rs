@@ -4,6 +4,7 @@ use crate::api;
 use crate::auth::{self, Auth, FirstAdmin};
 use crate::config::{Config, ms};
 use crate::context::Context;
+use crate::detection::Owners;
 use crate::erps::Erps;
 use crate::hub::{self, Hub};
 use crate::ingest::{self, Readers};
@@ -48,6 +49,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         store,
         erps: Arc::new(Erps::new(&config.erp, Arc::clone(&clock), &entropy)),
         hub: Arc::new(Hub::default()),
+        owners: Arc::new(Owners::default()),
         readers: Arc::new(Readers::default()),
         rights: Arc::new(Rights::default()),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),

@@ -2,6 +2,7 @@
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::detection::Owners;
 use crate::erps::Erps;
 use crate::hub::Hub;
 use crate::ingest::Readers;
@@ -20,6 +21,8 @@ pub struct Context {
     pub erps: Arc<Erps>,
     /// Wakes whoever waits for a change.
     pub hub: Arc<Hub>,
+    /// Which strategy sees the changes of which model.
+    pub owners: Arc<Owners>,
     /// How the background readers are doing.
     pub readers: Arc<Readers>,
     /// What ERP users may read, as last learned.

@@ -3,9 +3,9 @@
 //! Only positions travel here, never payloads: a signal is a hint, the log is the truth. Whoever is woken reads
 //! the log from its own cursor, so that a slow one skips wake-ups and loses nothing.
 
-use bridge_model::{Position, SystemKey, TenantId};
+use bridge_model::{ModelName, Position, Strategy, SystemKey, TenantId};
 use bridge_store::Store;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -17,10 +17,32 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 #[derive(Debug, Default)]
 pub struct Hub {
     heads: Mutex<HashMap<TenantId, watch::Sender<Position>>>,
-    readers: Mutex<HashMap<SystemKey, Arc<Notify>>>,
+    readers: Mutex<HashMap<(SystemKey, Strategy), Arc<Reader>>>,
     systems_changed: Notify,
     sessions: TaskTracker,
     sessions_end: CancellationToken,
+}
+
+/// The most models that a reader is told of at once; what is told beyond is found at the next look.
+const HINTS_MAX: usize = 1_000;
+
+/// How a background reader is woken.
+#[derive(Debug, Default)]
+pub struct Reader {
+    notify: Notify,
+    hints: Mutex<BTreeSet<ModelName>>,
+}
+
+impl Reader {
+    /// Waits until the reader is to look now.
+    pub async fn woken(&self) {
+        self.notify.notified().await;
+    }
+
+    /// The models that others told of since this was asked last: something may have happened there.
+    pub fn take_hints(&self) -> BTreeSet<ModelName> {
+        std::mem::take(&mut *self.hints.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Hub {
@@ -42,20 +64,38 @@ impl Hub {
         heads.entry(tenant).or_insert_with(|| watch::channel(Position::START).0).subscribe()
     }
 
-    /// The signal that makes a system's background reader look now.
-    pub fn reader(&self, system: SystemKey) -> Arc<Notify> {
+    /// How the background reader of a system that works by `strategy` is woken.
+    pub fn reader(&self, system: SystemKey, strategy: Strategy) -> Arc<Reader> {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(readers.entry(system).or_default())
+        Arc::clone(readers.entry((system, strategy)).or_default())
     }
 
-    /// Makes a system's background reader look now, if there is one.
-    pub fn nudge(&self, system: SystemKey) {
-        self.reader(system).notify_one();
+    /// Makes a background reader look now, if there is one.
+    pub fn nudge(&self, system: SystemKey, strategy: Strategy) {
+        self.reader(system, strategy).notify.notify_one();
+    }
+
+    /// Makes a background reader look at a model now, if there is one.
+    pub fn nudge_for(&self, system: SystemKey, strategy: Strategy, model: &ModelName) {
+        let reader = self.reader(system, strategy);
+        let mut hints = reader.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        if hints.len() < HINTS_MAX {
+            hints.insert(model.clone());
+        }
+        drop(hints);
+        reader.notify.notify_one();
+    }
+
+    /// Makes all background readers of a system look now.
+    pub fn nudge_all(&self, system: SystemKey) {
+        for strategy in Strategy::ALL {
+            self.nudge(system, strategy);
+        }
     }
 
     /// Drops what is kept for a system that is no more.
-    pub fn forget_reader(&self, system: SystemKey) {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
+    pub fn forget_readers(&self, system: SystemKey) {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).retain(|(kept, _), _| *kept != system);
     }
 
     /// Says that systems were added, changed or removed.

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod config;
 pub mod context;
 pub mod demo;
+pub mod detection;
 pub mod devices;
 pub mod erps;
 pub mod hub;

@@ -8,6 +8,7 @@ mod crypt;
 mod cursors;
 mod db;
 mod dead_letters;
+mod detection;
 mod error;
 mod jobs;
 mod leases;
@@ -26,6 +27,7 @@ mod contract;
 
 pub use cursors::{AppOfDevice, Cursor, CursorKey};
 pub use dead_letters::{DeadLetter, DeadLetterFilter, NewDeadLetter};
+pub use detection::{Choice, Detection, FoundModel, Ownership, StrategyHealth, TrackedModel};
 pub use error::{Cause, StoreError};
 pub use jobs::{Job, JobCounts, JobId, NewJob, Schedule};
 pub use leases::{Fence, Lease};

@@ -219,8 +219,8 @@ impl Store {
         self.all_or_nothing(statements).await
     }
 
-    /// Deletes a system; `false` if there is none of that name. Its secrets, its push key and what its users may
-    /// read are gone; its key and its name stay known for the log, and the name may be registered anew.
+    /// Deletes a system; `false` if there is none of that name. Its secrets, its push key, what its users may
+    /// read and what is known of its models are gone; its key and its name stay known for the log, and the name may be registered anew.
     pub async fn delete_system(&self, tenant: TenantId, system_id: &SystemId) -> Result<bool, StoreError> {
         let delete = Statement::new(
             "UPDATE systems SET deleted_at = ?3, is_active = 0, is_primary = 0, push_key_hash = NULL, connection = ''
@@ -232,7 +232,17 @@ impl Store {
                 (SELECT key FROM systems WHERE tenant_id = ?1 AND system_id = ?2 AND deleted_at IS NOT NULL)",
             params![tenant, system_id],
         );
-        self.all_or_nothing(vec![delete.expecting(Expect::Rows(1)), forget_rights]).await
+        let mut statements = vec![delete.expecting(Expect::Rows(1)), forget_rights];
+        statements.extend(["tracked_models", "detections", "strategy_health"].map(|table| {
+            Statement::new(
+                format!(
+                    "DELETE FROM {table} WHERE tenant_id = ?1 AND system_key IN
+                        (SELECT key FROM systems WHERE tenant_id = ?1 AND system_id = ?2 AND deleted_at IS NOT NULL)"
+                ),
+                params![tenant, system_id],
+            )
+        }));
+        self.all_or_nothing(statements).await
     }
 
     /// Encrypts every connection anew that an older key has encrypted, so that the older keys can be taken out of

@@ -17,12 +17,13 @@ const CRATES: [(&str, &[&str]); 6] = [
 /// both ways. What composes the program stands on top and may use everything.
 ///
 /// `admin` stands above `auth`, since it makes the passwords and keys that `auth` checks.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["app", "cli", "demo", "lib", "main", "serve"],
     &["api", "console"],
     &["admin"],
     &["auth", "limits"],
     &["records", "sync", "orders", "files", "ingest", "jobs", "webhooks", "devices"],
+    &["detection"],
     &["context", "erps", "hub"],
     &["caller", "config", "metrics", "problem", "supervise", "telemetry"],
 ];
@@ -32,10 +33,11 @@ const LAYERS: [&[&str]; 7] = [
 /// The context carries every part of the running service from its one place of making to
 /// whoever serves a request, and looks into none of them. `Caller` and `Admin` are the proof of
 /// who is calling, which the functions below ask for instead of finding out themselves.
-const EXCEPTIONS: [(&str, &str); 6] = [
+const EXCEPTIONS: [(&str, &str); 7] = [
     ("context", "auth"),
     ("context", "limits"),
     ("context", "ingest"),
+    ("context", "detection"),
     ("context", "sync"),
     ("*", "auth::Caller"),
     ("*", "auth::Admin"),

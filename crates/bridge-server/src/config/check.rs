@@ -97,7 +97,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
 
 /// Each time is long enough to neither spin nor end everything at once, and short enough to be added to another.
 fn times(config: &Config) -> anyhow::Result<()> {
-    let Config { server, security, ingest, sync, live, erp, retention, .. } = config;
+    let Config { server, security, ingest, detection, sync, live, erp, retention, .. } = config;
     for (name, least, time_ms) in [
         ("server.request_timeout_ms", 1, server.request_timeout_ms),
         ("server.header_timeout_ms", 10, server.header_timeout_ms),
@@ -109,6 +109,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("ingest.transaction_age_max_ms", 1, ingest.transaction_age_max_ms),
         ("ingest.push_order_wait_ms", 0, ingest.push_order_wait_ms),
         ("ingest.lease_ms", 1_000, ingest.lease_ms),
+        ("detection.owners_fresh_ms", 0, detection.owners_fresh_ms),
         ("sync.retry_window_ms", 1, sync.retry_window_ms),
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
         ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),

@@ -2,6 +2,9 @@
 
 mod app_types;
 mod check;
+mod detection;
+
+pub use detection::Detection;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -23,6 +26,8 @@ pub struct Config {
     pub security: Security,
     /// What comes in from the ERPs.
     pub ingest: Ingest,
+    /// How changes are seen.
+    pub detection: Detection,
     /// What goes out to the devices.
     pub sync: Sync,
     /// Open connections.

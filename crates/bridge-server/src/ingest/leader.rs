@@ -55,7 +55,8 @@ async fn reconcile(cx: &Context, node: &str, running: &mut HashMap<SystemKey, Ru
         }
         if !wanted.contains_key(&key) {
             cx.readers.forget(key);
-            cx.hub.forget_reader(key);
+            cx.hub.forget_readers(key);
+            cx.owners.forget(key);
             cx.erps.forget(key);
         }
     }

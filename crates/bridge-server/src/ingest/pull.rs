@@ -9,9 +9,10 @@ use super::status::ReaderState;
 use super::{gaps, life};
 use crate::config::ms;
 use crate::context::Context;
+use crate::detection::{self, ModelOwners};
 use crate::problem::Problem;
 use bridge_erp::{Adapter, FeedEvent, FeedInfo};
-use bridge_model::{ModelName, NewChange, Origin, SourceId, Timestamp};
+use bridge_model::{ModelName, NewChange, Origin, SourceId, Strategy, Timestamp};
 use bridge_store::{Append, Lease, NewDeadLetter, SourceProgress, SourceState, System};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ const AGE_MARGIN: Duration = Duration::from_secs(2);
 
 /// Reads until `stop`, or until the lease is lost. Answers the lease as last renewed.
 pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lease, stop: &CancellationToken) -> Lease {
-    let wake_up = cx.hub.reader(system.key);
+    let wake_up = cx.hub.reader(system.key, Strategy::Addon);
     let now = cx.clock.now();
     let mut reader = Reader {
         cx,
@@ -61,9 +62,12 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
         };
         // Where there is no event table, a wake-up has nothing to hurry.
         let can_hurry = !matches!(looked, Ok(Looked::NoFeed));
+        if let Some(why) = trouble(&looked) {
+            detection::failed(cx, system, Strategy::Addon, &why).await;
+        }
         pause = reader.next_pause(pause, looked);
         let woken = async {
-            wake_up.notified().await;
+            wake_up.woken().await;
             // However many pushes come, the ERP is asked only so often.
             tokio::time::sleep(HURRY_INTERVAL).await;
         };
@@ -86,6 +90,16 @@ enum Looked {
     HeldBack,
     /// The system has no event table.
     NoFeed,
+}
+
+/// Why a look did not find what the add-on has to tell.
+fn trouble(looked: &Result<Looked, Problem>) -> Option<String> {
+    match looked {
+        Ok(Looked::Changes | Looked::Nothing) => None,
+        Ok(Looked::HeldBack) => Some(HELD_BACK.to_owned()),
+        Ok(Looked::NoFeed) => Some("the system has no event table".to_owned()),
+        Err(problem) => Some(problem.message.clone()),
+    }
 }
 
 struct Reader<'a> {
@@ -185,6 +199,7 @@ impl Reader<'_> {
         let began_at = self.cx.clock.now();
         self.notice_jumps(began_at);
         let adapter = self.cx.erps.adapter(self.system)?;
+        let owners = detection::owners(self.cx, self.system).await?;
         let mut source = self.source().await?;
         if !self.refresh_info(&adapter, &source).await? {
             return Ok(Looked::NoFeed);
@@ -202,7 +217,12 @@ impl Reader<'_> {
         let finished_before = finished_before(self.cx, asked_at, &info);
         // Before our clock was put forward, nothing that it said can be compared with what it says now.
         let settle_before = if self.even_since < finished_before { finished_before } else { Timestamp::default() };
-        let (source, looked) = self.read(&adapter, source, settle_before).await?;
+        let (source, looked) = self.read(&adapter, source, settle_before, &owners).await?;
+        if looked != Looked::HeldBack {
+            let all = |_: &ModelName| true;
+            let fence = self.lease.fence();
+            detection::looked(self.cx, self.system, Strategy::Addon, &owners, all, &fence).await?;
+        }
         let newest_id = info.newest_id.max(source.read_to);
         if let Some((_, kept)) = &mut self.info {
             // What was read since it was asked for must not make the table look as if it had gone back.
@@ -276,6 +296,7 @@ impl Reader<'_> {
         adapter: &Arc<dyn Adapter>,
         mut source: SourceState,
         finished_before: Timestamp,
+        owners: &ModelOwners,
     ) -> Result<(SourceState, Looked), Problem> {
         let settings = self.cx.config.ingest.clone();
         let mut any = false;
@@ -307,7 +328,15 @@ impl Reader<'_> {
             any |= got_on || !found.is_empty();
             if got_on || !closed.is_empty() {
                 let rows = below.into_iter().chain(above.into_iter().filter(|row| row.id <= step.read_to)).collect();
-                self.save(&source, rows, step.read_to, step.opened, closed).await?;
+                let (opened, read_to) = (step.opened, step.read_to);
+                let progress = SourceProgress {
+                    system: self.system.key,
+                    epoch: source.epoch,
+                    read_to,
+                    gaps_opened: opened,
+                    gaps_closed: closed,
+                };
+                self.save(&source, rows, progress, owners).await?;
                 source = self.source().await?;
             }
             // A long backlog can take longer than the lease holds.
@@ -346,20 +375,20 @@ impl Reader<'_> {
         &self,
         source: &SourceState,
         rows: Vec<FeedEvent>,
-        read_to: i64,
-        gaps_opened: Vec<i64>,
-        gaps_closed: Vec<i64>,
+        progress: SourceProgress,
+        owners: &ModelOwners,
     ) -> Result<(), Problem> {
         let system = self.system.key;
-        let mut batch = Append {
-            progress: Some(SourceProgress { system, epoch: source.epoch, read_to, gaps_opened, gaps_closed }),
-            fence: Some(self.lease.fence()),
-            ..Append::default()
-        };
+        let mut batch = Append { progress: Some(progress), fence: Some(self.lease.fence()), ..Append::default() };
+        let mut others = BTreeSet::new();
         for row in rows {
             match row.event {
                 Ok(event) if pipeline::tracked(&self.cx.config.ingest.untracked_models, &event.model) => {
-                    batch.changes.push(self.change(source, event));
+                    if owners.takes_from_addon(&event.model, event.event) {
+                        batch.changes.push(self.change(source, event));
+                    } else if let Some(owner) = owners.owner(&event.model) {
+                        others.insert((owner, event.model));
+                    }
                 }
                 Ok(_) => {}
                 Err(reason) => batch.dead_letters.push(NewDeadLetter {
@@ -372,6 +401,9 @@ impl Reader<'_> {
             }
         }
         pipeline::append(self.cx, self.system.tenant, batch).await?;
+        for (owner, model) in &others {
+            self.cx.hub.nudge_for(system, *owner, model);
+        }
         Ok(())
     }
 

@@ -2,9 +2,10 @@
 
 use super::{life, pipeline};
 use crate::context::Context;
+use crate::detection::{self, ModelOwners};
 use crate::metrics::Timer;
 use crate::problem::{Problem, ProblemKind};
-use bridge_model::{Event, ModelName, NewChange, Origin, Priority, RecordId, SourceId, Timestamp};
+use bridge_model::{Event, ModelName, NewChange, Origin, Priority, RecordId, SourceId, Strategy, Timestamp};
 use bridge_store::{Append, NewDeadLetter, SourceState, System};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -20,9 +21,9 @@ pub struct Received {
     pub accepted: usize,
     /// Events that were in the log already.
     pub duplicates: usize,
-    /// Events that only woke the background reader, which will find them in the event table.
+    /// Events that only woke a background reader, which will find them by itself.
     pub deferred: usize,
-    /// Events of models that are never tracked.
+    /// Events of models that are not tracked.
     pub ignored: usize,
     /// Events that could not be understood: they are kept as dead letters.
     pub rejected: Vec<Rejected>,
@@ -84,6 +85,8 @@ enum Sorted {
     Append(Box<NewChange>),
     /// It has no id of its own, or one of another life of the table: the reader finds it there.
     Defer,
+    /// Another strategy than the add-on owns the model: it is told to look.
+    Wake(Strategy, ModelName),
     Ignore,
 }
 
@@ -101,6 +104,7 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
         return Err(Problem::new(ProblemKind::PayloadTooLarge, format!("At most {events_max} events in one request"))
             .with("push_events_max", events_max));
     }
+    let owners = detection::owners(cx, system).await?;
     let mut source = cx.store.source(system.tenant, system.key).await?;
     let mut batch = Append::default();
     let mut early = Vec::new();
@@ -114,10 +118,14 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
         rejected: Vec::new(),
     };
     for (index, raw) in events.iter().enumerate() {
-        match sort(cx, system, &source, raw.get()) {
+        match sort(cx, system, (&source, &owners), raw.get()) {
             Ok(Sorted::Append(change)) if in_turn(&mut source, &change) => batch.changes.push(*change),
             Ok(Sorted::Append(change)) => early.push(*change),
             Ok(Sorted::Defer) => received.deferred += 1,
+            Ok(Sorted::Wake(owner, model)) => {
+                cx.hub.nudge_for(system.key, owner, &model);
+                received.deferred += 1;
+            }
             Ok(Sorted::Ignore) => received.ignored += 1,
             Err(reason) => {
                 batch.dead_letters.push(dead_letter(system, &reason, raw.get().as_bytes()));
@@ -133,7 +141,7 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
     append_early(cx, system, early, &mut received).await?;
     if received.deferred > 0 || received.accepted > 0 {
         // What is pushed is in the event table as well, and so may be its neighbours that are not pushed.
-        cx.hub.nudge(system.key);
+        cx.hub.nudge(system.key, Strategy::Addon);
     }
     if !received.rejected.is_empty() && received.rejected.len() == events.len() {
         return Err(rejected_all(&received.rejected));
@@ -169,7 +177,7 @@ async fn append_early(
     let Some(highest) = early.iter().filter_map(|change| change.source_id.as_ref()?.as_number()).max() else {
         return Ok(());
     };
-    cx.hub.nudge(system.key);
+    cx.hub.nudge(system.key, Strategy::Addon);
     if !super::status::wait_until_read(cx, system, highest).await? {
         tracing::warn!(
             system.id = %system.system_id,
@@ -195,7 +203,12 @@ fn split(body: &[u8]) -> Result<Vec<&RawValue>, serde_json::Error> {
 }
 
 /// What is to become of one event; the error is why it can't be understood.
-fn sort(cx: &Context, system: &System, source: &SourceState, raw: &str) -> Result<Sorted, String> {
+fn sort(
+    cx: &Context,
+    system: &System,
+    (source, owners): (&SourceState, &ModelOwners),
+    raw: &str,
+) -> Result<Sorted, String> {
     if !raw.trim_start().starts_with('{') {
         return Err("an event must be an object".to_owned());
     }
@@ -205,6 +218,9 @@ fn sort(cx: &Context, system: &System, source: &SourceState, raw: &str) -> Resul
     let mut change = understand(cx, system, pushed)?;
     if !pipeline::tracked(&cx.config.ingest.untracked_models, &change.model) {
         return Ok(Sorted::Ignore);
+    }
+    if !owners.takes_from_addon(&change.model, change.event) {
+        return Ok(owners.owner(&change.model).map_or(Sorted::Ignore, |owner| Sorted::Wake(owner, change.model)));
     }
     let other_life = match (&metadata.epoch, &source.identity) {
         (Some(told), Some(known)) => !life::is_same(known, told),

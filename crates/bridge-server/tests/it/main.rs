@@ -10,6 +10,7 @@
 mod admin;
 mod auth;
 mod crash;
+mod detection;
 mod devices;
 mod ingest;
 mod live;

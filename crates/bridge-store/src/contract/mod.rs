@@ -4,6 +4,7 @@ mod accounts;
 mod bed;
 mod cursors;
 mod dead_letters;
+mod detection;
 mod jobs;
 mod leases;
 mod log_append;

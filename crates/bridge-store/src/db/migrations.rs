@@ -29,6 +29,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(2, "0002_accounts_and_work"),
     migration!(3, "0003_retries"),
     migration!(4, "0004_user_links"),
+    migration!(5, "0005_detection"),
 ];
 
 /// The table that records which steps a database has had.

@@ -126,7 +126,7 @@ fn announce_change(cx: &Context, system: SystemKey) {
     cx.auth.forget_push_keys();
     cx.erps.forget(system);
     cx.hub.systems_changed();
-    cx.hub.nudge(system);
+    cx.hub.nudge_all(system);
 }
 
 /// A problem as a fact inside an answer, in the documented shape of errors.

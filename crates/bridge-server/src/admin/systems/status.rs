@@ -5,8 +5,8 @@ use crate::auth::Caller;
 use crate::context::Context;
 use crate::ingest::ReaderStatus;
 use crate::problem::Problem;
-use bridge_erp::{Detection, FeedKind};
-use bridge_model::SystemId;
+use bridge_erp::FeedKind;
+use bridge_model::{Strategy, SystemId};
 use bridge_store::System;
 use serde::Serialize;
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub struct SystemStatus {
     /// The protocol in use.
     pub protocol: Option<String>,
     /// How its changes are seen; `null` if only pushes bring them, or if it can't be asked.
-    pub detection: Option<Detection>,
+    pub detection: Option<Strategy>,
     /// The add-on that keeps its changes.
     pub addon: Option<FeedKind>,
     /// What the background reader has read and how far it lags.
@@ -63,6 +63,6 @@ async fn ask(cx: &Context, system: &System, status: &mut SystemStatus) -> Result
     status.version = Some(server.version);
     status.protocol = Some(server.protocol);
     status.addon = adapter.feed_info().await?.map(|feed| feed.kind);
-    status.detection = status.addon.as_ref().map(|_| Detection::Addon);
+    status.detection = status.addon.as_ref().map(|_| Strategy::Addon);
     Ok(())
 }

@@ -88,7 +88,7 @@ async fn all_is_read(app: &App, admin: &Client, erp: &DemoErp) {
     let committed: BTreeSet<i64> = erp.db().events_committed().iter().map(|event| event.id).collect();
     let last = committed.last().copied().unwrap_or(0);
     eventually("everything is read", Duration::from_secs(30), async || {
-        app.context().hub.nudge(system);
+        app.context().hub.nudge(system, bridge_model::Strategy::Addon);
         let source = store.source(tenant, system).await.unwrap();
         let is_whole = source.read_to >= last && !source.gaps.iter().any(|gap| committed.contains(&gap.id));
         is_whole.then_some(())

@@ -1,0 +1,3 @@
+//! Who sees the changes of which model.
+
+mod ownership;
