@@ -19,6 +19,7 @@ async fn main() -> ExitCode {
         password: var("BRIDGECORE_LIVE_PASSWORD").unwrap_or_default(),
         api_key: var("BRIDGECORE_LIVE_API_KEY").ok().filter(|key| !key.is_empty()),
         timeout_ms: None,
+        postgres_url: None,
         protocol: None,
     };
     let entropy = match OsEntropy::new() {

@@ -31,6 +31,10 @@ pub struct Connection {
     /// The protocol to speak; the best that works if not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
+    /// The address of the system's own PostgreSQL database, with a role of its own for us
+    /// (`postgres://bridgecore_capture:…@host/database`), where changes are read from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres_url: Option<String>,
 }
 
 /// The protocols of an Odoo.

@@ -168,6 +168,7 @@ impl DemoErp {
             password: password.to_owned(),
             api_key: None,
             timeout_ms: None,
+            postgres_url: None,
             protocol: None,
         }
     }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod client;
+pub mod database;
 mod errors;
 mod feed;
 mod json2;

@@ -32,6 +32,7 @@ fn connection(server: &Server) -> Connection {
         password: "good".into(),
         api_key: None,
         timeout_ms: None,
+        postgres_url: None,
         protocol: None,
     }
 }
@@ -103,6 +104,7 @@ async fn what_cannot_be_connected_is_refused_with_words() {
         password: String::new(),
         api_key: None,
         timeout_ms: None,
+        postgres_url: None,
         protocol: None,
     };
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(0)));

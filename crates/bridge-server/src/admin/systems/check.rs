@@ -3,6 +3,7 @@
 use crate::erps::parse_connection;
 use crate::problem::Problem;
 use bridge_erp::Connection;
+use bridge_erp::odoo::database::DatabaseError;
 use bridge_erp::pool::SYSTEM_TYPES;
 use serde_json::Value;
 use url::Url;
@@ -19,7 +20,7 @@ pub(super) fn check_system_type(system_type: &str) -> Result<(), Problem> {
 pub(super) fn check_connection(config: &Value) -> Result<(), Problem> {
     let connection = parse_connection(config)?;
     check_url(&connection.url)?;
-    let Connection { database, username, password, api_key, timeout_ms, .. } = &connection;
+    let Connection { database, username, password, api_key, timeout_ms, postgres_url, .. } = &connection;
     for (field, value) in [("database", database), ("username", username)] {
         if value.is_empty() || value.chars().any(char::is_control) {
             return Err(Problem::field(&format!("connection_config.{field}"), "must not be empty"));
@@ -27,6 +28,10 @@ pub(super) fn check_connection(config: &Value) -> Result<(), Problem> {
     }
     if password.is_empty() && api_key.as_deref().is_none_or(str::is_empty) {
         return Err(Problem::field("connection_config.password", "must not be empty; an API key works in its place"));
+    }
+    if let Some(url) = postgres_url {
+        let refused = |error: DatabaseError| Problem::field("connection_config.postgres_url", &error.message);
+        bridge_erp::odoo::database::check_url(url).map_err(refused)?;
     }
     if *timeout_ms == Some(0) {
         return Err(Problem::field("connection_config.timeout_ms", "must be greater than 0"));
@@ -72,5 +77,20 @@ mod tests {
         }
         check_url("http://127.0.0.1:8069").unwrap();
         check_url("https://example.com/odoo").unwrap();
+    }
+
+    #[test]
+    fn the_address_of_the_database_is_checked_and_not_quoted() {
+        let config = |postgres_url: &str| {
+            serde_json::json!({
+                "url": "https://odoo.example.com", "database": "odoo", "username": "bridge", "password": "p",
+                "postgres_url": postgres_url,
+            })
+        };
+        check_connection(&config("postgres://capture:hush@db.example.com/odoo")).unwrap();
+        let problem = check_connection(&config("postgres://capture:hush@db.example.com")).unwrap_err();
+        assert!(problem.message.contains("names no database"), "{}", problem.message);
+        assert_eq!(problem.details["field"], "connection_config.postgres_url");
+        assert!(!format!("{problem:?}").contains("hush"));
     }
 }

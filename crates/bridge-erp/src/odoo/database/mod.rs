@@ -1,0 +1,13 @@
+//! Odoo's own PostgreSQL database, for what can't be had over RPC: every committed change of a row, whoever made it.
+//!
+//! * [`Database`] is a connection with bounds on everything it waits for,
+//! * [`RowChange`] is a committed change of a row, in whatever way it was seen.
+
+mod connect;
+mod error;
+mod row_change;
+mod tls;
+
+pub use connect::{Database, DatabaseOptions, check_url};
+pub use error::{DatabaseError, DatabaseErrorKind};
+pub use row_change::{RowChange, RowKey, RowOperation};
