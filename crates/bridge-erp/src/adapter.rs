@@ -9,6 +9,7 @@ use std::fmt;
 
 /// How a system is reached: the `connection_config` of the API. It is kept encrypted and never shown again.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
     /// The base address, `https://odoo.example.com`.
@@ -39,6 +40,7 @@ pub struct Connection {
 
 /// The protocols of an Odoo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// The best that the server offers and the credential allows.
@@ -113,6 +115,7 @@ pub struct SearchRead {
 
 /// Which add-on keeps the event table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FeedKind {
     /// Ours: every write in its own transaction, deletes included.

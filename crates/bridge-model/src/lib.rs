@@ -10,6 +10,8 @@ pub mod detection;
 pub mod domain;
 pub mod entropy;
 pub mod ids;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod position;
 pub mod time;
 

@@ -12,7 +12,6 @@ pub mod demo;
 pub mod detection;
 pub mod devices;
 pub mod erps;
-pub mod fresh;
 pub mod hub;
 pub mod ingest;
 pub mod jobs;

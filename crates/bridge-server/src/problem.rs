@@ -9,10 +9,10 @@ use bridge_store::StoreError;
 use serde_json::{Value, json};
 
 macro_rules! problem_kinds {
-    ($($(#[$doc:meta])* $kind:ident = $status:literal $exception:literal $code:literal;)+) => {
+    ($(#[doc = $meaning:literal] $kind:ident = $status:literal $exception:literal $code:literal;)+) => {
         /// The kinds of problem, each with its HTTP status, its exception name and its code.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum ProblemKind { $($(#[$doc])* $kind),+ }
+        pub enum ProblemKind { $(#[doc = $meaning] $kind),+ }
 
         impl ProblemKind {
             /// Every kind, for documentation and tests.
@@ -20,6 +20,9 @@ macro_rules! problem_kinds {
 
             /// The HTTP status.
             pub fn status(self) -> u16 { match self { $(Self::$kind => $status),+ } }
+
+            /// What it means, as a sentence for developers.
+            pub fn meaning(self) -> &'static str { match self { $(Self::$kind => $meaning.trim_ascii()),+ } }
 
             /// The exception name, the `error` of the answer.
             pub fn exception(self) -> &'static str { match self { $(Self::$kind => $exception),+ } }

@@ -4,6 +4,7 @@ pub mod error;
 mod explain;
 pub mod extract;
 mod linger;
+mod openapi;
 mod rest;
 mod time_out;
 mod ws;
@@ -11,12 +12,12 @@ mod ws;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use crate::supervise::caught;
-use axum::Router;
 use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
@@ -24,12 +25,14 @@ use tracing::Instrument as _;
 /// Every path of the service.
 pub fn router(cx: &Context) -> Router {
     let permits = Arc::new(Semaphore::new(cx.config.server.requests_at_once_max));
-    let rest = rest::routes()
+    let (rest, _) = described();
+    let rest = rest
         .layer(middleware::from_fn_with_state(cx.clone(), time_out::time_out))
         .layer(middleware::from_fn_with_state(permits, admit));
+    let (metrics, _) = rest::metrics_routes().split_for_parts();
     Router::new()
         .merge(rest)
-        .merge(rest::metrics_routes())
+        .merge(metrics)
         // Open connections have bounds of their own.
         .merge(ws::routes(cx))
         .fallback(error::no_such_path)
@@ -39,6 +42,17 @@ pub fn router(cx: &Context) -> Router {
         .layer(middleware::from_fn_with_state(cx.clone(), survive))
         .layer(middleware::from_fn_with_state(cx.clone(), accompany))
         .with_state(cx.clone())
+}
+
+/// The routes of the REST API, without the metrics, and the description of all of them.
+fn described() -> (Router<Context>, serde_json::Value) {
+    let (rest, mut description) = rest::routes().split_for_parts();
+    let (pages, of_pages) = rest::description_routes().split_for_parts();
+    description.merge(of_pages);
+    description.merge(rest::metrics_routes().into_openapi());
+    let description = openapi::describe(description);
+    let pages = pages.layer(Extension(rest::Pages::new(&description)));
+    (rest.merge(pages), description)
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -12,9 +12,10 @@ use serde::Deserialize;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The body of a log-in.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 pub struct LoginRequest {
     /// The name.
     pub username: String,

@@ -5,9 +5,10 @@ use crate::context::Context;
 use crate::problem::Problem;
 use bridge_model::{SystemId, TenantId, Timestamp, UserId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The caller, as they see themself.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Me {
     /// BridgeCore's id of the user.
     pub id: UserId,

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
 
 /// The body of a refresh, all of it optional.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct RefreshRequest {
     /// The refresh token, where it is not sent as bearer.

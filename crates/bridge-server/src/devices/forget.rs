@@ -6,17 +6,19 @@ use crate::problem::{Problem, ProblemKind};
 use crate::sync::viewer_for;
 use bridge_model::DeviceId;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// The query of the request.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub struct ForgetDevice {
     /// The caller's own user id, or for admins that of any user of the tenant; may be left out.
     pub user_id: Option<i64>,
 }
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Forgotten {
     /// Always true; failures have the error shape.
     pub success: bool,

@@ -7,6 +7,7 @@ use crate::sync::viewer_for;
 use bridge_model::{AppType, DeviceId, Position, Timestamp};
 use bridge_store::AppOfDevice;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Devices in one page if the request does not say.
 const LIMIT_DEFAULT: u32 = 100;
@@ -15,19 +16,21 @@ const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 500;
 
 /// The query of the request.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub struct ListDevices {
     /// The caller's own user id, or for admins that of any user of the tenant; may be left out.
     pub user_id: Option<i64>,
     /// The `next_cursor` of the page before.
     pub cursor: Option<DeviceId>,
     /// The most devices in the page.
+    #[param(minimum = 1, maximum = 500, default = 100)]
     pub limit: Option<u32>,
 }
 
 /// A page of devices.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DevicePage {
     /// The devices by their ids.
     pub items: Vec<DeviceView>,
@@ -36,7 +39,8 @@ pub struct DevicePage {
 }
 
 /// A device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Device)]
 pub struct DeviceView {
     /// Its id.
     pub device_id: DeviceId,
@@ -53,7 +57,8 @@ pub struct DeviceView {
 }
 
 /// An app on a device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AppOfDevice)]
 pub struct AppView {
     /// The kind of app.
     pub app_type: AppType,

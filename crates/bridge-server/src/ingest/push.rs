@@ -9,9 +9,10 @@ use bridge_model::{Event, ModelName, NewChange, Origin, Priority, RecordId, Sour
 use bridge_store::{Append, NewDeadLetter, SourceState, System};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 /// The answer to a push. It is given only when everything in it is durable.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Received {
     /// Always true; failures have the error shape.
     pub success: bool,
@@ -30,7 +31,7 @@ pub struct Received {
 }
 
 /// An event that could not be understood.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Rejected {
     /// Its place in the request, from 0.
     pub index: usize,
@@ -38,42 +39,77 @@ pub struct Rejected {
     pub reason: String,
 }
 
+/// What the body of a push looks like. It is taken apart event by event, so that one that can't be understood does not
+/// spoil the others.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum Pushed<'a> {
+    /// One event.
+    One(Box<PushedEvent<'a>>),
+    /// Several; at most `ingest.push_events_max`.
+    Many(Vec<PushedEvent<'a>>),
+}
+
 /// An event as the add-on sends it. Field names are public API.
-#[derive(Deserialize)]
-struct PushedEvent<'a> {
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PushedEvent)]
+pub struct PushedEvent<'a> {
+    /// The model.
     model: ModelName,
+    /// The record.
     record_id: RecordId,
+    /// `create`, `write`, `unlink` or `manual`.
+    #[schema(pattern = "^(create|write|unlink|manual)$")]
     event: String,
+    /// How urgent it is: `high`, `medium` or `low`; `medium` if left out.
     #[serde(default)]
+    #[schema(pattern = "^(high|medium|low)$")]
     priority: Option<String>,
+    /// When it happened, as RFC 3339 or in Odoo's own form (`2025-11-16 10:30:00`, in UTC); now if left out.
     #[serde(default)]
     timestamp: Option<String>,
+    /// The names of the fields that changed.
     #[serde(default)]
     changed_fields: Option<Vec<String>>,
+    /// The ERP user who did it.
     #[serde(default)]
     user_id: Option<i64>,
+    /// The key of the write that it came from, if that bore one.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
     idempotency_key: Option<String>,
+    /// Anything that the source sends along; left out where it is larger than `ingest.payload_bytes_max`.
     #[serde(default, borrow)]
+    #[schema(value_type = Value)]
     payload: Option<&'a RawValue>,
+    /// The record before.
     #[serde(default, borrow)]
+    #[schema(value_type = Value)]
     old_data: Option<&'a RawValue>,
+    /// The record after.
     #[serde(default, borrow)]
+    #[schema(value_type = Value)]
     new_data: Option<&'a RawValue>,
+    /// Where it stands in the ERP's own table.
     #[serde(default, rename = "_webhook_metadata")]
     metadata: Option<Metadata>,
 }
 
-/// Where the event stands in the ERP's own table.
-#[derive(Default, Deserialize)]
+/// Where an event stands in the ERP's own table.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = PushedEventMetadata)]
 struct Metadata {
+    /// The id of the event there, also as `id`: the same id is the same event. Without it the event only wakes the
+    /// reader, where the ERP keeps an event table.
     #[serde(default, alias = "id")]
     event_id: Option<EventId>,
+    /// The life of that numbering, as the add-on names it.
     #[serde(default)]
     epoch: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// The ERP's id of an event: a positive number, or any other short key.
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 enum EventId {
     Number(i64),

@@ -10,9 +10,10 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// What a reader does now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReaderState {
     /// Not started on this node, or another node leads it.
@@ -29,7 +30,7 @@ pub enum ReaderState {
 }
 
 /// A reader's state and how far it has come.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct ReaderStatus {
     /// What it does now.
     pub state: ReaderState,

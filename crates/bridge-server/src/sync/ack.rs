@@ -8,9 +8,10 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, Timestamp};
 use bridge_store::{Cursor, CursorKey};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a device sends.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct AckRequest {
     /// The caller's own user id; may be left out.
     #[serde(default)]
@@ -21,6 +22,7 @@ pub struct AckRequest {
     pub app_type: AppType,
     /// Its models filter.
     #[serde(default)]
+    #[schema(max_items = 200)]
     pub models_filter: Option<Vec<ModelName>>,
     /// Its system.
     #[serde(default)]
@@ -30,7 +32,7 @@ pub struct AckRequest {
 }
 
 /// What it gets.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Acked {
     /// Always `success`.
     pub status: &'static str,

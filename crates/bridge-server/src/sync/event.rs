@@ -3,9 +3,11 @@
 use bridge_model::{Change, Event, Origin, Position, Priority, RecordId, SystemId, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 /// A change in an answer. `id` is the position in the log.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Change)]
 pub struct EventOut {
     /// The position.
     pub id: Position,
@@ -33,17 +35,22 @@ pub struct EventOut {
     pub idempotency_key: Option<String>,
     /// What the source sent along and the record before and after; present for admins only.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Contents)]
     pub contents: Option<Contents>,
 }
 
 /// The parts of a change that only admins see.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ChangeContents)]
 pub struct Contents {
     /// What the source sent along.
+    #[schema(value_type = Value)]
     pub payload: Option<Box<RawValue>>,
     /// The record before.
+    #[schema(value_type = Value)]
     pub old_data: Option<Box<RawValue>>,
     /// The record after.
+    #[schema(value_type = Value)]
     pub new_data: Option<Box<RawValue>>,
 }
 

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// What a pull asks for besides the changes.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Include {
     /// The records with the fields that they themselves hold, or no records.
@@ -24,7 +25,7 @@ pub enum Include {
 }
 
 /// The fields to read, by model.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChosenFields {
     /// The fields of a model; one that is not named comes with the fields that its records themselves hold.
@@ -39,7 +40,7 @@ pub(super) struct Included {
 }
 
 /// Why the records of some models are not in the answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct IncludeError {
     /// The code of the first problem.
     pub code: &'static str,

@@ -3,7 +3,7 @@
 use super::compact::compact;
 use super::current::Record;
 use super::event::EventOut;
-use super::follow::{Batch, Look, Patience, Wish, look};
+use super::follow::{Batch, Look, Patience, look};
 use super::include::{Include, IncludeError, include};
 use super::scope::{Scope, Viewer, viewer_for};
 use crate::auth::Caller;
@@ -11,13 +11,14 @@ use crate::config::ms;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, Timestamp};
-use bridge_store::{Cursor, LogSpan};
+use bridge_store::Cursor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use utoipa::ToSchema;
 
-/// What a device sends.
-#[derive(Debug, Clone, Deserialize)]
+/// What a device sends to pull.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct PullRequest {
     /// The caller's own user id; may be left out.
     #[serde(default)]
@@ -26,11 +27,13 @@ pub struct PullRequest {
     pub device_id: DeviceId,
     /// The kind of app.
     pub app_type: AppType,
-    /// The most changes to answer.
+    /// The most changes to answer; `sync.limit_default` if left out, at most `sync.limit_max`.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Only these of the app type's models.
     #[serde(default)]
+    #[schema(max_items = 200)]
     pub models_filter: Option<Vec<ModelName>>,
     /// Only this system.
     #[serde(default)]
@@ -49,8 +52,8 @@ pub struct PullRequest {
     pub wait_s: Option<u64>,
 }
 
-/// What it gets.
-#[derive(Debug, Serialize)]
+/// What a pull gets.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PullAnswer {
     /// `success`, or `resync_required`.
     pub status: &'static str,
@@ -73,6 +76,7 @@ pub struct PullAnswer {
     /// The changed records by model, if the request asked for them. One that was changed and is not here can't be read
     /// by this user any more.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, Vec<Object>>>)]
     pub records: Option<BTreeMap<String, Vec<Record>>>,
     /// Why the records of some models are not here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,16 +103,17 @@ pub(super) async fn pull(cx: &Context, caller: &Caller, request: PullRequest) ->
     let key = scope.cursor_key(&viewer, request.device_id);
     let mut patience = Patience::new(cx, viewer.tenant, patience);
     for _ in 0..TRIES_MAX {
-        patience.mark();
         let now = cx.clock.now();
-        let (known, span) = cx.store.place(&key).await?;
-        let mut cursor = known.unwrap_or_else(|| Cursor::starting_at(key.clone(), Position::START, now));
+        let mut cursor = match cx.store.cursor(&key).await? {
+            Some(cursor) => cursor,
+            None => Cursor::starting_at(key.clone(), Position::START, now),
+        };
         let last_sync_time = cursor.last_sync_at;
         let before = cursor.clone();
         if let Some(token) = token.filter(|token| cursor.version == 0 && *token > Position::START) {
             // The device was here before, but so long ago that its cursors were cleaned up. One that has cursors for
             // other scopes sent a token of those.
-            let head = span.up_to;
+            let head = cx.store.head(viewer.tenant).await?;
             let others = cx.store.cursors(viewer.tenant, viewer.user, Some(&key.device)).await?;
             if token > head || !others.is_empty() {
                 return Err(never_handed_out(token));
@@ -121,8 +126,7 @@ pub(super) async fn pull(cx: &Context, caller: &Caller, request: PullRequest) ->
         let up_to = settle(&mut cursor, token, now, ms(cx.config.sync.retry_window_ms))?;
         // A repeated batch is as large as it was, whatever the limit says now: the rest of it counts as handed out.
         let limit = if up_to.is_some() { cx.config.sync.limit_max } else { limit };
-        let wish = Wish { after: cursor.confirmed, up_to, limit };
-        let batch = match read_patiently(cx, &viewer, &scope, wish, span, &mut patience).await? {
+        let batch = match read_patiently(cx, &viewer, &scope, &cursor, up_to, limit, &mut patience).await? {
             Look::Page(batch) => batch,
             Look::Trimmed { head } => {
                 // The device may go on from `head` once it has its snapshot, but only by saying so.
@@ -159,19 +163,20 @@ async fn read_patiently(
     cx: &Context,
     viewer: &Viewer,
     scope: &Scope,
-    mut wish: Wish,
-    mut span: LogSpan,
+    cursor: &Cursor,
+    up_to: Option<Position>,
+    limit: u32,
     patience: &mut Patience,
 ) -> Result<Look, Problem> {
+    let mut from = cursor.confirmed;
     loop {
-        match read(cx, viewer, scope, wish, span).await? {
-            Look::Page(batch) if batch.events.is_empty() && wish.up_to.is_none() && batch.scanned_to >= batch.head => {
-                wish.after = batch.scanned_to;
+        patience.mark();
+        match read(cx, viewer, scope, from, up_to, limit).await? {
+            Look::Page(batch) if batch.events.is_empty() && up_to.is_none() && batch.scanned_to >= batch.head => {
+                from = batch.scanned_to;
                 if !patience.wait(cx).await {
                     return Ok(Look::Page(batch));
                 }
-                patience.mark();
-                span = cx.store.kept(viewer.tenant).await?;
             }
             found => return Ok(found),
         }
@@ -189,20 +194,28 @@ fn patience(cx: &Context, request: &PullRequest) -> Duration {
 }
 
 /// Reads a page, and goes on while nothing in it is for this device.
-async fn read(cx: &Context, viewer: &Viewer, scope: &Scope, mut wish: Wish, span: LogSpan) -> Result<Look, Problem> {
+async fn read(
+    cx: &Context,
+    viewer: &Viewer,
+    scope: &Scope,
+    after: Position,
+    up_to: Option<Position>,
+    limit: u32,
+) -> Result<Look, Problem> {
+    let mut from = after;
     for _ in 1..LOOKS_MAX {
-        match look(cx, viewer, scope, wish, span).await? {
+        match look(cx, viewer, scope, from, up_to, limit).await? {
             Look::Page(batch)
                 if batch.events.is_empty()
-                    && batch.scanned_to > wish.after
-                    && batch.scanned_to < wish.up_to.unwrap_or(batch.head) =>
+                    && batch.scanned_to > from
+                    && batch.scanned_to < up_to.unwrap_or(batch.head) =>
             {
-                wish.after = batch.scanned_to;
+                from = batch.scanned_to;
             }
             found => return Ok(found),
         }
     }
-    look(cx, viewer, scope, wish, span).await
+    look(cx, viewer, scope, from, up_to, limit).await
 }
 
 /// Moves the cursor by what this request confirms. Answers where a repeated batch ends, if one is to be repeated.
@@ -316,8 +329,9 @@ pub(super) fn limit_of(cx: &Context, asked: Option<u32>) -> Result<u32, Problem>
 }
 
 /// A token as a device sends it: text as it was given out, or the same as a number, as positions are elsewhere.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a token: digits, as text or as a number")]
+#[schema(as = SyncToken)]
 pub enum Token {
     /// As it was given out.
     Text(String),

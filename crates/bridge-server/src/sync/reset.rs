@@ -8,9 +8,11 @@ use crate::problem::Problem;
 use bridge_model::{AppType, DeviceId, Position};
 use bridge_store::Cursor;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Which device starts over.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ResetRequest {
     /// The caller's own user id; may be left out.
     #[serde(default)]
@@ -23,7 +25,7 @@ pub struct ResetRequest {
 }
 
 /// What it gets.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct WasReset {
     /// Always `success`.
     pub status: &'static str,

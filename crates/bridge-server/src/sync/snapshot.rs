@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// What a device sends.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct SnapshotRequest {
     /// The caller's own user id; may be left out.
     #[serde(default)]
@@ -28,12 +29,14 @@ pub struct SnapshotRequest {
     pub app_type: AppType,
     /// Only these of the app type's models.
     #[serde(default)]
+    #[schema(max_items = 200)]
     pub models_filter: Option<Vec<ModelName>>,
     /// Only this system.
     #[serde(default)]
     pub system_id: Option<SystemId>,
     /// The most records in one page.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// The `next_page_token` of the page before; left out at the beginning.
     #[serde(default)]
@@ -44,7 +47,7 @@ pub struct SnapshotRequest {
 }
 
 /// What it gets.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SnapshotPage {
     /// Always `success`.
     pub status: &'static str,
@@ -55,6 +58,7 @@ pub struct SnapshotPage {
     /// The model that they are of; null if there are none.
     pub model: Option<ModelName>,
     /// The records, in the order of their ids.
+    #[schema(value_type = Vec<Object>)]
     pub records: Vec<Record>,
     /// To be sent as `page_token` for the next page; null after the last.
     pub next_page_token: Option<String>,
@@ -66,7 +70,7 @@ pub struct SnapshotPage {
 }
 
 /// A model that could not be read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LeftOut {
     /// The system.
     pub system_id: SystemId,
@@ -212,7 +216,7 @@ async fn parts(cx: &Context, viewer: &Viewer, scope: &Scope) -> Result<Vec<Part>
         parts.sort_by(|one, other| one.key().cmp(&other.key()));
         return Ok(parts);
     }
-    let wanted: Vec<_> = parts.iter().map(|part| (part.system.key, &part.model)).collect();
+    let wanted: BTreeSet<_> = parts.iter().map(|part| (part.system.key, part.model.clone())).collect();
     let seen = rights::of(cx, viewer, &wanted, &[]).await?;
     let mut readable = Vec::new();
     for part in parts {

@@ -7,9 +7,11 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_model::{DeviceId, ModelName, Position, SystemId, Timestamp};
 use bridge_store::Cursor;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Whose state is asked for.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct StateRequest {
     /// The caller's own user id; may be left out.
     #[serde(default)]
@@ -19,7 +21,7 @@ pub struct StateRequest {
 }
 
 /// The states of a device. The fields beside `states` are those of the one that was used last.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct StateAnswer {
     /// Always `success`.
     pub status: &'static str,
@@ -38,7 +40,7 @@ pub struct StateAnswer {
 }
 
 /// One cursor of a device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DeviceState {
     /// The app type.
     pub app_type: String,

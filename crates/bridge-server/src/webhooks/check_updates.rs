@@ -9,13 +9,16 @@ use crate::sync::{Scope, Viewer, viewer_for};
 use bridge_model::{AppType, DeviceId, Position, Timestamp};
 use bridge_store::{Cursor, LogFilter, LogSpan};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// The query of the request.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub struct CheckUpdates {
     /// After which position (digits), or what arrived at or after which time (RFC 3339). If left out, what the device
     /// has confirmed.
+    #[param(pattern = "^([0-9]{1,18}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2}))$", example = "525")]
     pub since: Option<String>,
     /// The device: only what its last pull asked for counts.
     pub device_id: Option<DeviceId>,
@@ -26,7 +29,7 @@ pub struct CheckUpdates {
 }
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Updates {
     /// Whether there is something new.
     pub has_updates: bool,

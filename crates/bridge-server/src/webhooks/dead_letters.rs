@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bridge_model::{Origin, SourceId, SystemId, SystemKey, TenantId, Timestamp};
 use bridge_store::{DeadLetter, DeadLetterFilter};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Dead letters in one page if the request does not say.
 const LIMIT_DEFAULT: u32 = 50;
@@ -28,21 +29,25 @@ pub(super) const READ_ROWS: u32 = 10;
 const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The query of the request.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub struct ListDeadLetters {
     /// The `next_cursor` of the page before.
+    #[param(minimum = 0)]
     pub cursor: Option<i64>,
     /// The most dead letters in the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<u32>,
     /// Only those of this system.
     pub system_id: Option<SystemId>,
     /// Only those whose reason contains this text.
+    #[param(min_length = 1, max_length = 200)]
     pub reason_contains: Option<String>,
 }
 
 /// A page of dead letters.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DeadLetterPage {
     /// The letters in the order of their arrival.
     pub items: Vec<DeadLetterView>,
@@ -51,7 +56,8 @@ pub struct DeadLetterPage {
 }
 
 /// A dead letter as admins see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
 pub struct DeadLetterView {
     /// Its number.
     pub id: i64,

@@ -11,6 +11,7 @@ use bridge_store::{LogFilter, LogSpan, Newest};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use utoipa::{IntoParams, ToSchema};
 
 /// Changes in an answer if the request names no limit.
 const LIMIT_DEFAULT: u32 = 100;
@@ -28,29 +29,36 @@ const RECORD_ID_BYTES_MAX: usize = 200;
 const LOOKS_MAX: u32 = 5;
 
 /// The query of the request.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub struct ListEvents {
     /// Only this model.
     pub model: Option<ModelName>,
     /// Only this record.
+    #[param(min_length = 1, max_length = 200, example = "456")]
     pub record_id: Option<String>,
     /// Only this event.
+    #[param(value_type = Option<Event>)]
     pub event: Option<String>,
     /// Only this system.
     pub system_id: Option<SystemId>,
     /// Only changes after this position (digits), or that happened at or after this time (RFC 3339).
+    #[param(pattern = "^([0-9]{1,18}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2}))$", example = "525")]
     pub since: Option<String>,
     /// The most changes in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
     /// How many of the newest to leave out.
+    #[param(minimum = 0, maximum = 10000, default = 0)]
     pub offset: Option<u32>,
     /// The `next_cursor` of the page before, in place of `offset`.
+    #[param(pattern = "^[0-9]+(:-?[0-9]+:[0-9]+)?$")]
     pub cursor: Option<String>,
 }
 
 /// A page of changes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EventPage {
     /// The changes, newest first.
     pub items: Vec<EventView>,
@@ -63,7 +71,8 @@ pub struct EventPage {
 }
 
 /// A change of v1: as in a pull, and with the name that v1 has for its time.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedChange)]
 pub struct EventView {
     /// The change.
     #[serde(flatten)]

@@ -3,9 +3,11 @@
 use crate::context::Context;
 use crate::problem::Problem;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Whether webhooks can be taken and asked about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhooksHealth)]
 pub struct Health {
     /// Always `healthy`; otherwise the answer is a problem.
     pub status: &'static str,

@@ -10,6 +10,7 @@ use bridge_store::{DeadLetter, Lease, StoreError, System};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// How long a try may be silent before another may begin; longer than a request may take.
 const LEASE: Duration = Duration::from_mins(1);
@@ -18,14 +19,14 @@ const LEASE: Duration = Duration::from_mins(1);
 const KEY_BYTES_MAX: usize = 200;
 
 /// Which letter.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct RetryRequest {
     /// Its number.
     pub dead_letter_id: i64,
 }
 
 /// What became of a letter.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Retried {
     /// Its number.
     pub dead_letter_id: i64,
@@ -40,8 +41,9 @@ pub struct Retried {
 }
 
 /// How a try ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RetryOutcome)]
 pub enum Outcome {
     /// It is in the log now.
     Appended,

@@ -10,6 +10,7 @@ use bridge_store::{DeadLetter, DeadLetterFilter};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The most letters that one request tries.
 const LETTERS_MAX: usize = 100;
@@ -18,7 +19,7 @@ const LETTERS_MAX: usize = 100;
 const TIME_MAX: Duration = Duration::from_secs(15);
 
 /// Which letters: either those that are named, or those that the other fields choose.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct RetryBulkRequest {
     /// These letters.
@@ -32,7 +33,7 @@ pub struct RetryBulkRequest {
 }
 
 /// What became of them.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct RetriedAll {
     /// Whether all that were tried are settled.
     pub success: bool,

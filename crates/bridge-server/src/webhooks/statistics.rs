@@ -11,20 +11,23 @@ use bridge_model::{Position, SystemId};
 use bridge_store::{ChangeCount, LogFilter, LogSpan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
 
 /// The most models that are counted by name.
 const MODELS_MAX: usize = 200;
 
 /// The query of the request.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub struct StatisticsRequest {
     /// After which position (digits), or what arrived at or after which time (RFC 3339).
+    #[param(pattern = "^([0-9]{1,18}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2}))$", example = "525")]
     pub since: Option<String>,
 }
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Statistics {
     /// The position after which was counted.
     pub from_event_id: Position,
@@ -51,7 +54,8 @@ pub struct Statistics {
 }
 
 /// A system as a source of changes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SourceOfChanges)]
 pub struct Source {
     /// The system.
     pub system_id: SystemId,

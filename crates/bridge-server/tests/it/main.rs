@@ -10,6 +10,7 @@
 mod admin;
 mod auth;
 mod crash;
+mod description;
 mod detection;
 mod devices;
 mod ingest;

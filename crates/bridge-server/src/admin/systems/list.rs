@@ -7,9 +7,10 @@ use crate::problem::Problem;
 use bridge_model::SystemId;
 use bridge_store::System;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The systems of a tenant.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SystemPage {
     /// In the order in which they were registered.
     pub items: Vec<SystemView>,

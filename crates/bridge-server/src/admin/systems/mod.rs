@@ -23,9 +23,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// A system, as its tenant sees it.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = System)]
 pub struct SystemView {
     /// The store's number of it.
     pub id: SystemKey,
@@ -61,7 +63,7 @@ impl fmt::Debug for SystemView {
 }
 
 /// What is shown of a connection.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ConnectionView {
     /// The base address.
     pub url: Option<String>,

@@ -11,24 +11,30 @@ use bridge_store::NewSystem;
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The body of the request.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 pub struct RegisterSystem {
     /// Its public name within the tenant, for example `odoo_main`.
     pub system_id: SystemId,
     /// The kind of system, `odoo`.
+    #[schema(pattern = "^odoo$")]
     pub system_type: String,
     /// The version.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 32)]
     pub system_version: Option<String>,
     /// Its name, for people to read; the `system_id` if left out.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 128)]
     pub name: Option<String>,
     /// What it is, for people to read.
     #[serde(default)]
+    #[schema(max_length = 2000)]
     pub description: Option<String>,
     /// How to connect to it.
+    #[schema(value_type = bridge_erp::Connection)]
     pub connection_config: Value,
 }
 

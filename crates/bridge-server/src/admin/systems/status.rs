@@ -10,9 +10,10 @@ use bridge_model::{Strategy, SystemId};
 use bridge_store::System;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// The state of a system at this moment.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SystemStatus {
     /// The system.
     pub system_id: SystemId,
@@ -31,6 +32,7 @@ pub struct SystemStatus {
     /// What the background reader has read and how far it lags.
     pub reader: ReaderStatus,
     /// What went wrong while asking, in the shape of errors.
+    #[schema(value_type = Option<Problem>)]
     pub error: Option<Value>,
 }
 

@@ -10,9 +10,10 @@ use bridge_model::SystemId;
 use bridge_store::System;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// What was found, step by step.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SystemTest {
     /// Whether every step went well.
     pub success: bool,
@@ -31,6 +32,7 @@ pub struct SystemTest {
     /// The add-on that keeps its changes; `null` if there is none, and then only pushes bring changes.
     pub addon: Option<FeedKind>,
     /// What went wrong first, in the shape of errors.
+    #[schema(value_type = Option<Problem>)]
     pub error: Option<Value>,
 }
 

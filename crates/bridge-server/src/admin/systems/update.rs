@@ -10,24 +10,29 @@ use bridge_model::SystemId;
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The body of the request: what is left out stays as it is.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct UpdateSystem {
     /// The version; `null` removes it.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 32)]
     pub system_version: Option<Option<String>>,
     /// Its name, for people to read.
+    #[schema(min_length = 1, max_length = 128)]
     pub name: Option<String>,
     /// What it is, for people to read; `null` removes it.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 2000)]
     pub description: Option<Option<String>>,
     /// Whether it is read and may push.
     pub is_active: Option<bool>,
     /// Whether a request that names no system means this one; `true` takes that from the one that was.
     pub is_primary: Option<bool>,
     /// How to connect to it, as a whole: a new address never gets the old password.
+    #[schema(value_type = Option<bridge_erp::Connection>)]
     pub connection_config: Option<Value>,
     /// Whether to make a new push key, which the answer shows; the old one no longer works.
     pub rotate_push_key: bool,

@@ -8,22 +8,27 @@ use crate::problem::Problem;
 use bridge_store::NewUser;
 use serde::Deserialize;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The body of the request.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 pub struct CreateUser {
     /// The name to log in with; unique over all tenants.
+    #[schema(min_length = 1, max_length = 128)]
     pub username: String,
     /// The password, at least 8 characters.
+    #[schema(min_length = 8, max_length = 1000)]
     pub password: String,
     /// What the user may do; `user` if left out.
     #[serde(default)]
     pub role: RoleWord,
     /// The user's id in the primary system of this moment.
     #[serde(default)]
+    #[schema(minimum = 1)]
     pub odoo_user_id: Option<i64>,
     /// The language of messages.
     #[serde(default)]
+    #[schema(pattern = "^[A-Za-z0-9_@-]{2,32}$")]
     pub language: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::UserId;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Users in one page if the request does not say.
 const LIMIT_DEFAULT: u32 = 100;
@@ -14,17 +15,20 @@ const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;
 
 /// The query of the request.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub struct ListUsers {
     /// The `next_cursor` of the page before.
+    #[param(minimum = 0)]
     pub cursor: Option<i64>,
     /// The most users in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
 }
 
 /// A page of users.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct UserPage {
     /// The users by id.
     pub items: Vec<UserView>,

@@ -16,9 +16,11 @@ use bridge_model::{SystemId, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{Role, User};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use utoipa::ToSchema;
 
 /// A user, as admins and the user see it. The password's hash has no place here.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = User)]
 pub struct UserView {
     /// BridgeCore's id of the user.
     pub id: UserId,
@@ -64,8 +66,9 @@ async fn view(cx: &Context, user: User) -> Result<UserView, Problem> {
 }
 
 /// The words for a role.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase", try_from = "String")]
+#[schema(as = Role)]
 pub enum RoleWord {
     /// Manages the tenant.
     Admin,

@@ -8,22 +8,27 @@ use crate::problem::Problem;
 use bridge_model::UserId;
 use serde::Deserialize;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The body of the request: what is left out stays as it is.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct UpdateUser {
     /// The name to log in with.
+    #[schema(min_length = 1, max_length = 128)]
     pub username: Option<String>,
     /// A new password; ends the user's sessions.
+    #[schema(min_length = 8, max_length = 1000)]
     pub password: Option<String>,
     /// What the user may do.
     pub role: Option<RoleWord>,
     /// The user's id in the primary system of this moment; `null` unlinks.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<i64>, minimum = 1)]
     pub odoo_user_id: Option<Option<i64>>,
     /// The language of messages; `null` means as the client asks.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_@-]{2,32}$")]
     pub language: Option<Option<String>>,
     /// Whether the user may log in; `false` ends the user's sessions.
     pub is_active: Option<bool>,

@@ -1,24 +1,52 @@
 //! `/api/v1/auth/…`
 
 use crate::api::extract::{Body, Peer, RawBody, bearer, parse};
+use crate::api::openapi::{BODY, Refuses as _, TOKEN};
 use crate::auth::{self, Caller, LoginRequest, Me, RefreshRequest, Tokens};
 use crate::context::Context;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
+use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The routes of this file.
-pub(super) fn routes() -> Router<Context> {
-    Router::new()
-        .route("/api/v1/auth/login", post(login))
-        .route("/api/v1/auth/refresh", post(refresh))
-        .route("/api/v1/auth/logout", post(logout))
-        .route("/api/v1/auth/me", get(me))
+pub(super) fn routes() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(login).refusing(&[BODY, &[ProblemKind::InvalidCredentials, ProblemKind::RateLimited]]))
+        .routes(routes!(refresh).refusing(&[
+            TOKEN,
+            &[
+                ProblemKind::MalformedJson,
+                ProblemKind::Invalid,
+                ProblemKind::Conflict,
+                ProblemKind::RequestTimeout,
+                ProblemKind::PayloadTooLarge,
+            ],
+        ]))
+        .routes(routes!(logout).refusing(&[TOKEN]))
+        .routes(routes!(me).refusing(&[TOKEN]))
 }
 
+/// Log in
+///
+/// Opens a session. A wrong name and a wrong password get the same answer after the same time; after too many failures
+/// with one name from one address, further ones are answered 429 for a while.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/login",
+    operation_id = "logIn",
+    tag = "Accounts",
+    security(()),
+    request_body(content = LoginRequest, example = json!({ "username": "admin", "password": "correct horse battery staple" })),
+    responses((status = 200, description = "The tokens of a new session.", body = Tokens, example = json!({
+        "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "refresh_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+        "token_type": "bearer", "expires_in": 1800
+    })))
+)]
 async fn login(
     State(cx): State<Context>,
     Peer(peer): Peer,
@@ -27,6 +55,19 @@ async fn login(
     auth::login(&cx, request, peer).await.map(Json)
 }
 
+/// Get a new access token
+///
+/// The refresh token comes as bearer or in the body. With `rotate` a new refresh token replaces the one that is used; a
+/// replaced token that is used again ends the session, except within 10 seconds, when the answer may have been lost.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/refresh",
+    operation_id = "refreshTokens",
+    tag = "Accounts",
+    security((), ("refresh_token" = [])),
+    request_body(content = Option<RefreshRequest>, example = json!({ "rotate": true })),
+    responses((status = 200, description = "A new access token; with `rotate` a new refresh token too.", body = Tokens))
+)]
 async fn refresh(
     State(cx): State<Context>,
     headers: HeaderMap,
@@ -37,11 +78,38 @@ async fn refresh(
     auth::refresh(&cx, bearer(&headers), request).await.map(Json)
 }
 
-async fn logout(State(cx): State<Context>, caller: Caller) -> Result<Json<Value>, Problem> {
+/// Log out
+///
+/// Ends the session: both of its tokens hold no more.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/logout",
+    operation_id = "logOut",
+    tag = "Accounts",
+    responses((status = 200, description = "The session has ended.", body = LoggedOut))
+)]
+async fn logout(State(cx): State<Context>, caller: Caller) -> Result<Json<LoggedOut>, Problem> {
     auth::logout(&cx, &caller).await?;
-    Ok(Json(json!({ "success": true, "message": "Logged out" })))
+    Ok(Json(LoggedOut { success: true, message: "Logged out" }))
 }
 
+/// See who you are
+#[utoipa::path(
+    get,
+    path = "/api/v1/auth/me",
+    operation_id = "whoAmI",
+    tag = "Accounts",
+    responses((status = 200, description = "The user behind the token.", body = Me))
+)]
 async fn me(State(cx): State<Context>, caller: Caller) -> Result<Json<Me>, Problem> {
     auth::me(&cx, caller).await.map(Json)
+}
+
+/// The answer to a log-out.
+#[derive(Debug, Serialize, ToSchema)]
+struct LoggedOut {
+    /// Always true; failures have the error shape.
+    success: bool,
+    /// A sentence for people.
+    message: &'static str,
 }

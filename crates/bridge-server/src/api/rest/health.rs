@@ -1,23 +1,82 @@
 //! Whether the service lives and can work.
 
+use crate::api::openapi::Refuses as _;
 use crate::context::Context;
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(super) fn routes() -> Router<Context> {
-    Router::new().route("/health", get(ready)).route("/health/ready", get(ready)).route("/health/live", get(live))
+pub(super) fn routes() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(health).refusing(&[]))
+        .routes(routes!(ready).refusing(&[]))
+        .routes(routes!(live).refusing(&[]))
 }
 
-/// The process answers: restarting it would mend nothing.
-async fn live() -> Json<Value> {
-    Json(json!({ "status": "healthy" }))
+/// Whether the process answers
+///
+/// Asks nothing but the process itself: restarting it would mend nothing while this answers.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "isLive",
+    tag = "Service",
+    security(()),
+    responses((status = 200, description = "The process answers.", body = Live))
+)]
+async fn live() -> Json<Live> {
+    Json(Live { status: "healthy" })
 }
 
-/// The database answers too: requests can be served. It does not depend on any ERP.
-async fn ready(State(cx): State<Context>) -> Result<Json<Value>, Problem> {
+/// Whether requests can be served
+///
+/// Asks the database too. It does not depend on any ERP.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "isReady",
+    tag = "Service",
+    security(()),
+    responses((status = 200, description = "The database answers too.", body = Ready))
+)]
+async fn ready(State(cx): State<Context>) -> Result<Json<Ready>, Problem> {
     cx.store.ping().await?;
-    Ok(Json(json!({ "status": "healthy", "version": env!("CARGO_PKG_VERSION"), "database": cx.store.kind() })))
+    Ok(Json(Ready { status: "healthy", version: env!("CARGO_PKG_VERSION"), database: cx.store.kind() }))
+}
+
+/// Whether requests can be served
+///
+/// The same as `/health/ready`.
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "isHealthy",
+    tag = "Service",
+    security(()),
+    responses((status = 200, description = "The database answers too.", body = Ready))
+)]
+async fn health(cx: State<Context>) -> Result<Json<Ready>, Problem> {
+    ready(cx).await
+}
+
+/// The process lives.
+#[derive(Debug, Serialize, ToSchema)]
+struct Live {
+    /// Always `healthy`; otherwise there is no answer.
+    status: &'static str,
+}
+
+/// The service works.
+#[derive(Debug, Serialize, ToSchema)]
+struct Ready {
+    /// Always `healthy`; otherwise the answer is a problem.
+    status: &'static str,
+    /// The version of the service.
+    version: &'static str,
+    /// `sqlite` or `postgres`.
+    database: &'static str,
 }

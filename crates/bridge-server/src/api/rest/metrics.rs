@@ -1,20 +1,22 @@
 //! `GET /metrics`
 
 use crate::api::extract::bearer;
+use crate::api::openapi::{Refuses as _, TOKEN};
 use crate::context::Context;
 use crate::ingest::{ReaderState, reader_status};
 use crate::problem::{Problem, ProblemKind};
-use axum::Router;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use bridge_model::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// How old the values that need a look at the database may be: the page can be asked for by anybody, any number of
 /// times.
@@ -35,16 +37,30 @@ const OTHER: &str = "other";
 const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// The route of this file.
-pub(in crate::api) fn routes() -> Router<Context> {
-    let sampled_at = Arc::new(Mutex::new(None));
-    Router::new()
-        .route("/metrics", get(move |State(cx): State<Context>, headers| answer(cx, headers, Arc::clone(&sampled_at))))
+pub(in crate::api) fn routes() -> OpenApiRouter<Context> {
+    let sampled_at = SampledAt::default();
+    OpenApiRouter::new().routes(routes!(metrics).refusing(&[TOKEN])).layer(Extension(sampled_at))
 }
 
-async fn answer(
-    cx: Context,
+/// When the values that need a look at the database were last renewed.
+type SampledAt = Arc<Mutex<Option<Timestamp>>>;
+
+/// Read the metrics
+///
+/// In the text format of Prometheus, for this node. Open to whoever reaches the listener, unless the setting
+/// `server.metrics_token` asks for a token. It answers also while the service is too busy for other requests.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "readMetrics",
+    tag = "Service",
+    security((), ("metrics_token" = [])),
+    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain"))
+)]
+async fn metrics(
+    State(cx): State<Context>,
+    Extension(sampled_at): Extension<SampledAt>,
     headers: HeaderMap,
-    sampled_at: Arc<Mutex<Option<Timestamp>>>,
 ) -> Result<Response, Problem> {
     check_token(&cx, &headers)?;
     // Held to the end, so that nobody reads values while they are renewed.

@@ -1,6 +1,7 @@
 //! The REST routes, a file for each resource.
 
 mod auth;
+mod description;
 mod devices;
 mod health;
 mod metrics;
@@ -11,13 +12,15 @@ mod webhook_events;
 mod webhooks;
 
 use crate::context::Context;
-use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
 
+pub(super) use description::{Pages, routes as description_routes};
 pub(super) use metrics::routes as metrics_routes;
 
-/// All of them, but for the metrics: those are answered also when there are too many requests.
-pub(super) fn routes() -> Router<Context> {
-    Router::new()
+/// All of them, but for the metrics, which are answered also when there are too many requests, and for the description
+/// of them all.
+pub(super) fn routes() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
         .merge(auth::routes())
         .merge(devices::routes())
         .merge(health::routes())

@@ -2,29 +2,63 @@
 
 use crate::admin::systems::{self, RegisterSystem, SystemPage, SystemStatus, SystemTest, SystemView, UpdateSystem};
 use crate::api::extract::{Body, Path};
+use crate::api::openapi::{ADMIN, BODY, QUERY, Refuses as _, TOKEN};
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use bridge_model::SystemId;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The routes of this file.
-pub(super) fn routes() -> Router<Context> {
-    Router::new()
-        .route("/api/v1/systems", get(list).post(register))
-        .route("/api/v1/systems/{system_id}", get(get_one).put(update).delete(delete))
-        .route("/api/v1/systems/{system_id}/test", post(test))
-        .route("/api/v1/systems/{system_id}/status", get(status))
+pub(super) fn routes() -> OpenApiRouter<Context> {
+    let unknown = &[ProblemKind::SystemNotFound];
+    let conflict = &[ProblemKind::Conflict];
+    OpenApiRouter::new()
+        .routes(routes!(list).refusing(&[TOKEN]))
+        .routes(routes!(register).refusing(&[ADMIN, BODY, conflict]))
+        .routes(routes!(get_one).refusing(&[TOKEN, QUERY, unknown]))
+        .routes(routes!(update).refusing(&[ADMIN, BODY, unknown, conflict]))
+        .routes(routes!(delete).refusing(&[ADMIN, QUERY, unknown, conflict]))
+        .routes(routes!(test).refusing(&[ADMIN, QUERY, unknown]))
+        .routes(routes!(status).refusing(&[TOKEN, QUERY, unknown]))
 }
 
+/// List the systems
+#[utoipa::path(
+    get,
+    path = "/api/v1/systems",
+    operation_id = "listSystems",
+    tag = "Systems",
+    responses((status = 200, description = "All systems of the tenant.", body = SystemPage))
+)]
 async fn list(State(cx): State<Context>, caller: Caller) -> Result<Json<SystemPage>, Problem> {
     systems::list(&cx, &caller).await.map(Json)
 }
 
+/// Register a system
+///
+/// For admins. Nothing is sent to the system, which may be down; `POST /api/v1/systems/{system_id}/test` tells whether it
+/// can be reached. The first system of a tenant is its primary one.
+#[utoipa::path(
+    post,
+    path = "/api/v1/systems",
+    operation_id = "registerSystem",
+    tag = "Systems",
+    request_body(content = RegisterSystem, example = json!({
+        "system_id": "odoo_main", "system_type": "odoo", "system_version": "19.0", "name": "Head office",
+        "connection_config": {
+            "url": "https://odoo.example.com", "database": "production", "username": "bridge@example.com",
+            "password": "3f8a-an-api-key-works-here"
+        }
+    })),
+    responses((status = 201, description = "The system, with its push key, which is shown only now.", body = SystemView))
+)]
 async fn register(
     State(cx): State<Context>,
     admin: Admin,
@@ -33,6 +67,17 @@ async fn register(
     Ok((StatusCode::CREATED, Json(systems::register(&cx, &admin, request).await?)))
 }
 
+/// See a system
+///
+/// Its credential is never shown.
+#[utoipa::path(
+    get,
+    path = "/api/v1/systems/{system_id}",
+    operation_id = "readSystem",
+    tag = "Systems",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    responses((status = 200, description = "The system.", body = SystemView))
+)]
 async fn get_one(
     State(cx): State<Context>,
     caller: Caller,
@@ -41,6 +86,18 @@ async fn get_one(
     systems::get(&cx, &caller, &system_id).await.map(Json)
 }
 
+/// Change a system
+///
+/// For admins. What is left out stays as it is.
+#[utoipa::path(
+    put,
+    path = "/api/v1/systems/{system_id}",
+    operation_id = "changeSystem",
+    tag = "Systems",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    request_body(content = UpdateSystem, example = json!({ "name": "Head office", "rotate_push_key": true })),
+    responses((status = 200, description = "The system, with its new push key if there is one.", body = SystemView))
+)]
 async fn update(
     State(cx): State<Context>,
     admin: Admin,
@@ -50,15 +107,38 @@ async fn update(
     systems::update(&cx, &admin, &system_id, request).await.map(Json)
 }
 
+/// Delete a system
+///
+/// For admins. Its changes stay in the log until they are trimmed. The primary one of several can't be deleted.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/systems/{system_id}",
+    operation_id = "deleteSystem",
+    tag = "Systems",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    responses((status = 200, description = "The system is gone.", body = SystemDeleted))
+)]
 async fn delete(
     State(cx): State<Context>,
     admin: Admin,
     Path(system_id): Path<SystemId>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<SystemDeleted>, Problem> {
     systems::delete(&cx, &admin, &system_id).await?;
-    Ok(Json(json!({ "success": true, "system_id": system_id })))
+    Ok(Json(SystemDeleted { success: true, system_id }))
 }
 
+/// Try a system out
+///
+/// For admins. Connects with the stored settings. What does not work is a fact in the answer, not a failure of the
+/// request.
+#[utoipa::path(
+    post,
+    path = "/api/v1/systems/{system_id}/test",
+    operation_id = "testSystem",
+    tag = "Systems",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    responses((status = 200, description = "What was found, step by step.", body = SystemTest))
+)]
 async fn test(
     State(cx): State<Context>,
     admin: Admin,
@@ -67,10 +147,30 @@ async fn test(
     systems::test(&cx, &admin, &system_id).await.map(Json)
 }
 
+/// See how a system is doing
+///
+/// Asks the system, and tells how far its event table has been read. What does not work is a fact in the answer.
+#[utoipa::path(
+    get,
+    path = "/api/v1/systems/{system_id}/status",
+    operation_id = "readSystemStatus",
+    tag = "Systems",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    responses((status = 200, description = "The state at this moment.", body = SystemStatus))
+)]
 async fn status(
     State(cx): State<Context>,
     caller: Caller,
     Path(system_id): Path<SystemId>,
 ) -> Result<Json<SystemStatus>, Problem> {
     systems::status(&cx, &caller, &system_id).await.map(Json)
+}
+
+/// The answer to a deletion.
+#[derive(Debug, Serialize, ToSchema)]
+struct SystemDeleted {
+    /// Always true; failures have the error shape.
+    success: bool,
+    /// The system that was deleted.
+    system_id: SystemId,
 }

@@ -2,23 +2,42 @@
 
 use crate::admin::users::{self, CreateUser, ListUsers, UpdateUser, UserPage, UserView};
 use crate::api::extract::{Body, Path, Query};
+use crate::api::openapi::{ADMIN, BODY, QUERY, Refuses as _};
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use bridge_model::UserId;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The routes of this file.
-pub(super) fn routes() -> Router<Context> {
-    Router::new()
-        .route("/api/v1/users", get(list).post(create))
-        .route("/api/v1/users/{user_id}", get(get_one).put(update).delete(delete))
+pub(super) fn routes() -> OpenApiRouter<Context> {
+    let unknown = &[ProblemKind::NotFound];
+    let conflict = &[ProblemKind::Conflict];
+    OpenApiRouter::new()
+        .routes(routes!(list).refusing(&[ADMIN, QUERY]))
+        .routes(routes!(create).refusing(&[ADMIN, BODY, conflict]))
+        .routes(routes!(get_one).refusing(&[ADMIN, QUERY, unknown]))
+        .routes(routes!(update).refusing(&[ADMIN, BODY, unknown, conflict]))
+        .routes(routes!(delete).refusing(&[ADMIN, QUERY, unknown, conflict]))
 }
 
+/// List users
+///
+/// For admins.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users",
+    operation_id = "listUsers",
+    tag = "Accounts",
+    params(ListUsers),
+    responses((status = 200, description = "A page of users.", body = UserPage))
+)]
 async fn list(
     State(cx): State<Context>,
     admin: Admin,
@@ -27,6 +46,19 @@ async fn list(
     users::list(&cx, &admin, query).await.map(Json)
 }
 
+/// Add a user
+///
+/// For admins.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users",
+    operation_id = "createUser",
+    tag = "Accounts",
+    request_body(content = CreateUser, example = json!({
+        "username": "amina", "password": "correct horse battery staple", "role": "user", "odoo_user_id": 7, "language": "ar"
+    })),
+    responses((status = 201, description = "The user.", body = UserView))
+)]
 async fn create(
     State(cx): State<Context>,
     admin: Admin,
@@ -35,10 +67,33 @@ async fn create(
     Ok((StatusCode::CREATED, Json(users::create(&cx, &admin, request).await?)))
 }
 
+/// See a user
+///
+/// Oneself, or for admins anybody of the tenant.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{user_id}",
+    operation_id = "readUser",
+    tag = "Accounts",
+    params(("user_id" = UserId, Path, description = "The user.")),
+    responses((status = 200, description = "The user.", body = UserView))
+)]
 async fn get_one(State(cx): State<Context>, caller: Caller, Path(id): Path<UserId>) -> Result<Json<UserView>, Problem> {
     users::get(&cx, &caller, id).await.map(Json)
 }
 
+/// Change a user
+///
+/// For admins. What is left out stays as it is. A new password and `"is_active": false` end the user's sessions.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/{user_id}",
+    operation_id = "changeUser",
+    tag = "Accounts",
+    params(("user_id" = UserId, Path, description = "The user.")),
+    request_body(content = UpdateUser, example = json!({ "odoo_user_id": 7, "language": null })),
+    responses((status = 200, description = "The user.", body = UserView))
+)]
 async fn update(
     State(cx): State<Context>,
     admin: Admin,
@@ -48,7 +103,27 @@ async fn update(
     users::update(&cx, &admin, id, request).await.map(Json)
 }
 
-async fn delete(State(cx): State<Context>, admin: Admin, Path(id): Path<UserId>) -> Result<Json<Value>, Problem> {
+/// Delete a user
+///
+/// For admins. Sessions and sync states go with the user.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{user_id}",
+    operation_id = "deleteUser",
+    tag = "Accounts",
+    params(("user_id" = UserId, Path, description = "The user.")),
+    responses((status = 200, description = "The user is gone.", body = UserDeleted))
+)]
+async fn delete(State(cx): State<Context>, admin: Admin, Path(id): Path<UserId>) -> Result<Json<UserDeleted>, Problem> {
     users::delete(&cx, &admin, id).await?;
-    Ok(Json(json!({ "success": true, "id": id })))
+    Ok(Json(UserDeleted { success: true, id }))
+}
+
+/// The answer to a deletion.
+#[derive(Debug, Serialize, ToSchema)]
+struct UserDeleted {
+    /// Always true; failures have the error shape.
+    success: bool,
+    /// The user who was deleted.
+    id: UserId,
 }
