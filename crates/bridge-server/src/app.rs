@@ -47,7 +47,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         .context("open the database")?;
     let context = Context {
         store,
-        erps: Arc::new(Erps::new(&config.erp, Arc::clone(&clock), &entropy)),
+        erps: Arc::new(Erps::new(&config.erp, ms(config.security.session_cache_ms), Arc::clone(&clock), &entropy)),
         hub: Arc::new(Hub::default()),
         owners: Arc::new(Owners::default()),
         readers: Arc::new(Readers::default()),

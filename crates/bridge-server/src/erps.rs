@@ -1,13 +1,15 @@
 //! The connected business systems: one kept adapter for each.
 
 use crate::config;
+use crate::fresh::Fresh;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::pool::ClientOptions;
 use bridge_erp::{Adapter, Connection};
-use bridge_model::{Clock, Entropy, SystemKey, Timestamp};
-use bridge_store::System;
+use bridge_model::{Clock, Entropy, SystemKey, TenantId, Timestamp};
+use bridge_store::{Store, System};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// An adapter and when the settings that it was made of were saved.
 type Kept = (Timestamp, Arc<dyn Adapter>);
@@ -17,15 +19,34 @@ type Kept = (Timestamp, Arc<dyn Adapter>);
 #[derive(Debug)]
 pub struct Erps {
     kept: Mutex<HashMap<SystemKey, Kept>>,
+    /// Systems as they were in the database a moment ago; reading one means decrypting how to connect to it.
+    systems: Fresh<(TenantId, SystemKey), Arc<System>>,
     options: ClientOptions,
     clock: Arc<dyn Clock>,
 }
 
 impl Erps {
-    /// No adapters yet; `config` bounds the calls of all that will be made.
-    pub fn new(config: &config::Erp, clock: Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Self {
+    /// No adapters yet; `config` bounds the calls of all that will be made, `system_age_max` how long a system is
+    /// believed to be as it was read.
+    pub fn new(
+        config: &config::Erp,
+        system_age_max: Duration,
+        clock: Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Self {
         let options = client_options(config, entropy);
-        Self { kept: Mutex::default(), options, clock }
+        Self { kept: Mutex::default(), systems: Fresh::new(system_age_max), options, clock }
+    }
+
+    /// A tenant's system, as it is or, where it was changed on another node, as it was a moment ago.
+    pub async fn system(
+        &self,
+        store: &Store,
+        tenant: TenantId,
+        key: SystemKey,
+    ) -> Result<Option<Arc<System>>, Problem> {
+        let load = async { Ok(store.system_by_key(tenant, key).await?.map(Arc::new)) };
+        self.systems.get(&(tenant, key), self.clock.now(), load).await
     }
 
     /// The adapter of a system.
@@ -52,8 +73,9 @@ impl Erps {
             .map_err(|error| Problem::field("connection_config", &error.message.clone()).caused_by(error))
     }
 
-    /// Drops the adapter of a system that is no more.
+    /// Drops what is kept of a system that was changed or is no more.
     pub fn forget(&self, system: SystemKey) {
+        self.systems.forget_all();
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
     }
 }

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod detection;
 pub mod devices;
 pub mod erps;
+pub mod fresh;
 pub mod hub;
 pub mod ingest;
 pub mod jobs;

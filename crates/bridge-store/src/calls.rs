@@ -35,7 +35,18 @@ impl Store {
 
     /// How many rows a statement changed.
     pub(crate) async fn affected(&self, statement: Statement) -> Result<u64, StoreError> {
-        Ok(self.db().write(vec![statement]).await?.iter().map(|outcome| outcome.affected).sum())
+        self.affected_with(statement, ()).await
+    }
+
+    /// The same, with something that lives until the change is durable or undone, also when the caller has gone away
+    /// by then.
+    pub(crate) async fn affected_with(
+        &self,
+        statement: Statement,
+        along: impl Send + 'static,
+    ) -> Result<u64, StoreError> {
+        let (outcomes, _along) = self.db().write_with(vec![statement], along).await?;
+        Ok(outcomes.iter().map(|outcome| outcome.affected).sum())
     }
 
     /// Whether a statement changed anything.
@@ -55,10 +66,21 @@ impl Store {
 
     /// Runs a DELETE of rows that are older than ?1 and at most ?2 at once until it finds none; answers how many.
     pub(crate) async fn purge(&self, sql: &'static str, before: Timestamp, batch: u32) -> Result<u64, StoreError> {
+        self.purge_with(sql, before, batch, || ()).await
+    }
+
+    /// The same, with something for each transaction that lives until it is durable.
+    pub(crate) async fn purge_with<T: Send + 'static>(
+        &self,
+        sql: &'static str,
+        before: Timestamp,
+        batch: u32,
+        along: impl Fn() -> T,
+    ) -> Result<u64, StoreError> {
         let batch = batch.max(1);
         let mut purged = 0;
         loop {
-            let rows = self.affected(Statement::new(sql, params![before, batch])).await?;
+            let rows = self.affected_with(Statement::new(sql, params![before, batch]), along()).await?;
             purged += rows;
             if rows < u64::from(batch) {
                 return Ok(purged);

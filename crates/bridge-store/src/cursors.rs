@@ -1,8 +1,9 @@
 //! Cursors: how far each device has confirmed what it has, and what was handed out to it since.
 
-use crate::db::{Row, Statement, params};
+use crate::db::sqlite::{Remembered, Writing};
+use crate::db::{Db, Param, Row, Statement, params};
 use crate::rights::{models_from_text, models_text};
-use crate::{Store, StoreError};
+use crate::{LogSpan, Store, StoreError};
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemKey, TenantId, Timestamp, UserId};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -95,8 +96,16 @@ impl Cursor {
 
 macro_rules! columns {
     () => {
-        "tenant_id, user_id, device_id, app_type, system_key, models, confirmed, offered, batch_to, offered_at, \
-         explicit, last_sync_at, sync_count, events_synced, last_event_count, created_at, version"
+        columns!("")
+    };
+    ($of:literal) => {
+        columns!(
+            $of: tenant_id, user_id, device_id, app_type, system_key, models, confirmed, offered, batch_to, offered_at,
+            explicit, last_sync_at, sync_count, events_synced, last_event_count, created_at, version
+        )
+    };
+    ($of:literal: $first:ident $(, $column:ident)*) => {
+        concat!($of, stringify!($first) $(, ", ", $of, stringify!($column))*)
     };
 }
 
@@ -145,29 +154,80 @@ impl Store {
     /// Forgets a user's device with all its cursors; answers how many.
     pub async fn forget_device(&self, tenant: TenantId, user: UserId, device: &DeviceId) -> Result<u64, StoreError> {
         let sql = "DELETE FROM cursors WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3";
-        self.affected(Statement::new(sql, params![tenant, user, device])).await
+        let writing = self.writing_device(tenant, user, device);
+        self.affected_with(Statement::new(sql, params![tenant, user, device]), writing).await
     }
 
-    /// The cursor of this key, if the device has one.
+    /// The cursor of this key, if the device has one. On SQLite, where nobody else can move it, without a look at the
+    /// database if it was used not long ago.
     pub async fn cursor(&self, key: &CursorKey) -> Result<Option<Cursor>, StoreError> {
+        let Some(remembered) = self.remembered() else { return self.read_cursor(key).await };
+        let device = device_key(key);
+        let known = remembered.look(&device, |cursors| cursors.iter().find(|cursor| cursor.key == *key).cloned());
+        if let Some(Some(cursor)) = known {
+            return Ok(Some(cursor));
+        }
+        let reading = remembered.reading(&device);
+        let cursor = self.read_cursor(key).await?;
+        if let (Some(reading), Some(cursor)) = (reading, &cursor) {
+            reading.keep_in(|cursors| remember(cursors, cursor.clone()));
+        }
+        Ok(cursor)
+    }
+
+    async fn read_cursor(&self, key: &CursorKey) -> Result<Option<Cursor>, StoreError> {
         let sql = concat!(
             "SELECT ",
             columns!(),
             " FROM cursors WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3 AND app_type = ?4
                 AND system_key = ?5 AND filter_key = ?6"
         );
-        let params = params![key.tenant, key.user, &key.device, &key.app_type, system_column(key), filter_key(key)];
-        self.row(Statement::new(sql, params), cursor).await
+        self.row(Statement::new(sql, key_params(key)), cursor).await
+    }
+
+    /// The cursor of this key, if the device has one, and what is kept of the log: in one look.
+    pub async fn place(&self, key: &CursorKey) -> Result<(Option<Cursor>, LogSpan), StoreError> {
+        if self.remembered().is_some() {
+            return Ok((self.cursor(key).await?, self.kept(key.tenant).await?));
+        }
+        let sql = concat!(
+            "SELECT ",
+            columns!("c."),
+            ", h.trimmed_to, h.head FROM (SELECT 1 AS one) AS always
+             LEFT JOIN log_heads AS h ON h.tenant_id = ?1
+             LEFT JOIN cursors AS c ON c.tenant_id = ?1 AND c.user_id = ?2 AND c.device_id = ?3 AND c.app_type = ?4
+                AND c.system_key = ?5 AND c.filter_key = ?6"
+        );
+        let read = |row: &Row| {
+            let found = row.get_opt_i64(0)?.is_some();
+            let bound = |column| row.get_opt_i64(column).map(|bound| Position::new(bound.unwrap_or_default()));
+            let span = LogSpan { after: bound(17)?, up_to: bound(18)? };
+            Ok((if found { Some(cursor(row)?) } else { None }, span))
+        };
+        let read = self.row(Statement::new(sql, key_params(key)), read).await?;
+        read.ok_or(StoreError::Corrupt { what: "a device's place" })
     }
 
     /// Saves a cursor if its version is still the one that was read (0: there was none); `false` if somebody else
     /// was faster. What is saved bears the next version. `NotFound` if the tenant has no such user.
     pub async fn save_cursor(&self, cursor: &Cursor) -> Result<bool, StoreError> {
-        if cursor.version > 0 {
-            return self.changed(update(cursor, self.now())).await;
+        let statement = if cursor.version > 0 { update(cursor, self.now()) } else { insert(cursor, self.now()) };
+        let writing = self.remembered().map(|remembered| remembered.writing(&device_key(&cursor.key)));
+        let (outcomes, writing) = self.db().write_with(vec![statement], writing).await?;
+        let saved = outcomes.iter().any(|outcome| outcome.affected > 0);
+        if saved {
+            let offered = cursor.offered.max(cursor.confirmed);
+            let saved = Cursor { offered, version: cursor.version + 1, ..cursor.clone() };
+            if let Some(writing) = writing {
+                writing.done(|known| {
+                    let mut cursors = known.unwrap_or_default();
+                    remember(&mut cursors, saved);
+                    Some(cursors)
+                });
+            }
         }
-        if self.changed(insert(cursor, self.now())).await? {
-            return Ok(true);
+        if saved || cursor.version > 0 {
+            return Ok(saved);
         }
         match self.user(cursor.key.tenant, cursor.key.user).await? {
             Some(_) => Ok(false),
@@ -215,13 +275,13 @@ impl Store {
         app_type: Option<&AppType>,
         position: Position,
     ) -> Result<u64, StoreError> {
-        self.affected(Statement::new(
+        let update = Statement::new(
             "UPDATE cursors SET confirmed = ?5, offered = ?5, batch_to = ?5, offered_at = NULL, used_at = ?6,
                 version = version + 1
              WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3 AND app_type = COALESCE(?4, app_type)",
             params![tenant, user, device, app_type, position, self.now()],
-        ))
-        .await
+        );
+        self.affected_with(update, self.writing_device(tenant, user, device)).await
     }
 
     /// Forgets cursors of every tenant that nobody has written since this time, in transactions of at most `batch`
@@ -232,8 +292,57 @@ impl Store {
              AND (tenant_id, user_id, device_id, app_type, system_key, filter_key) IN
                 (SELECT tenant_id, user_id, device_id, app_type, system_key, filter_key FROM cursors
                  WHERE used_at < ?1 ORDER BY used_at LIMIT ?2)";
-        self.purge(sql, unused_since, batch).await
+        self.purge_with(sql, unused_since, batch, || self.writing_cursors()).await
     }
+
+    /// What is known of the cursors, where that is remembered.
+    fn remembered(&self) -> Option<&Remembered<DeviceKey, CursorsOfDevice>> {
+        match self.db() {
+            Db::Sqlite(db) => Some(&db.cursors),
+            Db::Postgres(_) => None,
+        }
+    }
+
+    /// To be held while a device's cursors are written: what is remembered of them ends with it.
+    fn writing_device(&self, tenant: TenantId, user: UserId, device: &DeviceId) -> Option<WritingDevice> {
+        self.remembered().map(|remembered| remembered.writing(&(tenant, user, device.clone())))
+    }
+
+    /// To be held while cursors of any devices are written.
+    pub(crate) fn writing_cursors(&self) -> impl Send + use<> {
+        self.remembered().map(Remembered::writing_any)
+    }
+}
+
+/// What remembered cursors are found by.
+type DeviceKey = (TenantId, UserId, DeviceId);
+
+type WritingDevice = Writing<DeviceKey, CursorsOfDevice>;
+
+/// Those cursors of a device that are known.
+pub(crate) type CursorsOfDevice = Vec<Cursor>;
+
+/// The most cursors of one device that are remembered.
+const REMEMBERED_PER_DEVICE_MAX: usize = 8;
+
+fn device_key(key: &CursorKey) -> DeviceKey {
+    (key.tenant, key.user, key.device.clone())
+}
+
+/// Puts a cursor in the place of an older one.
+fn remember(cursors: &mut CursorsOfDevice, cursor: Cursor) {
+    match cursors.iter_mut().find(|known| known.key == cursor.key) {
+        Some(known) if known.version > cursor.version => {}
+        Some(known) => *known = cursor,
+        None => {
+            cursors.truncate(REMEMBERED_PER_DEVICE_MAX - 1);
+            cursors.push(cursor);
+        }
+    }
+}
+
+fn key_params(key: &CursorKey) -> Vec<Param> {
+    params![key.tenant, key.user, &key.device, &key.app_type, system_column(key), filter_key(key)]
 }
 
 fn insert(cursor: &Cursor, now: Timestamp) -> Statement {

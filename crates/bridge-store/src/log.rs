@@ -100,6 +100,16 @@ pub enum LogRead {
     },
 }
 
+impl LogRead {
+    /// The tenant's last position.
+    pub fn head(&self) -> Position {
+        match self {
+            Self::Page(page) => page.head,
+            Self::Trimmed { head, .. } | Self::Ahead { head } => *head,
+        }
+    }
+}
+
 /// Part of the log.
 #[derive(Debug, Clone)]
 pub struct LogPage {
@@ -151,14 +161,12 @@ impl Store {
 
     /// A tenant's last position; the start if nothing was ever appended.
     pub async fn head(&self, tenant: TenantId) -> Result<Position, StoreError> {
-        let rows = self.db().read("SELECT head FROM log_heads WHERE tenant_id = ?1", params![tenant]).await?;
-        rows.first().map_or(Ok(Position::START), |row| row.get_i64(0).map(Position::new))
+        Ok(self.kept(tenant).await?.up_to)
     }
 
-    /// What is kept of a tenant's log now.
+    /// What is kept of a tenant's log now. On SQLite, where nobody else can append, without a look at the database.
     pub async fn kept(&self, tenant: TenantId) -> Result<LogSpan, StoreError> {
-        let (after, up_to) = self.bounds(tenant).await?;
-        Ok(LogSpan { after, up_to })
+        self.db().span(tenant).await
     }
 
     /// Reads a page of a tenant's log: the changes, the head and what is trimmed are of one moment.
@@ -177,27 +185,18 @@ impl Store {
     /// In the same transactions it remembers the highest source id removed, so that a late repetition of what is
     /// gone is still recognised. An error leaves the batches before it trimmed.
     pub async fn trim(&self, tenant: TenantId, retention: &Retention) -> Result<Trimmed, StoreError> {
-        let (mut trimmed_to, head) = self.bounds(tenant).await?;
+        let LogSpan { after: mut trimmed_to, up_to: head } = self.kept(tenant).await?;
         let by_age = self.position_before(tenant, retention.received_before).await?;
         let by_rows = Position::new(head.get().saturating_sub_unsigned(retention.rows_max));
         let target = by_age.max(by_rows.min(self.position_before(tenant, retention.keep_after).await?));
         let mut rows = 0;
         while trimmed_to < target {
             let end = trimmed_to.plus(i64::from(retention.batch_rows_max.max(1))).min(target);
-            let outcomes = self.db().write(trim_statements(tenant, end)).await?;
+            let outcomes = self.db().trim(tenant, end, trim_statements(tenant, end)).await?;
             rows += outcomes.last().map_or(0, |outcome| outcome.affected);
             trimmed_to = end;
         }
         Ok(Trimmed { rows, trimmed_to })
-    }
-
-    /// A tenant's first missing and last position.
-    async fn bounds(&self, tenant: TenantId) -> Result<(Position, Position), StoreError> {
-        let sql = "SELECT trimmed_to, head FROM log_heads WHERE tenant_id = ?1";
-        match self.db().read(sql, params![tenant]).await?.first() {
-            Some(row) => Ok((Position::new(row.get_i64(0)?), Position::new(row.get_i64(1)?))),
-            None => Ok((Position::START, Position::START)),
-        }
     }
 }
 

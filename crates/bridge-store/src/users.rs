@@ -228,8 +228,8 @@ impl Store {
     pub async fn delete_user(&self, tenant: TenantId, id: UserId) -> Result<bool, StoreError> {
         // The tables of cursors and sessions refer to the user and follow it (ON DELETE CASCADE), which also
         // catches the cursor that another node adds at this moment.
-        self.changed(Statement::new("DELETE FROM users WHERE tenant_id = ?1 AND id = ?2", params![tenant.0, id.0]))
-            .await
+        let delete = Statement::new("DELETE FROM users WHERE tenant_id = ?1 AND id = ?2", params![tenant.0, id.0]);
+        Ok(self.affected_with(delete, self.writing_cursors()).await? > 0)
     }
 
     /// Whether there is any user at all, in any tenant.

@@ -4,7 +4,6 @@
 //! its user is active. The last two come from the database by way of a short-lived cache.
 
 mod first_admin;
-mod fresh;
 mod limit;
 mod login;
 mod logout;
@@ -26,13 +25,14 @@ pub use username::check_username;
 
 use crate::config;
 use crate::context::Context;
+use crate::fresh::Fresh;
 use crate::problem::{Problem, ProblemKind};
 use anyhow::Context as _;
 use bridge_model::{Entropy, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{Role, Session, User};
-use fresh::Fresh;
 use limit::LoginLimit;
 use password::Passwords;
+use std::sync::Arc;
 use token::{TokenKeys, TokenKind};
 use tokio::sync::watch;
 
@@ -42,8 +42,8 @@ pub struct Auth {
     tokens: TokenKeys,
     passwords: Passwords,
     logins: LoginLimit,
-    sessions: Fresh<KnownSession>,
-    push_keys: Fresh<PushSource>,
+    sessions: Fresh<String, Arc<KnownSession>>,
+    push_keys: Fresh<String, PushSource>,
     /// Counts what makes sessions be looked up anew on this node.
     changed: watch::Sender<u64>,
     /// Held while it is made sure that a tenant keeps an active admin, so that two admins of this process cannot
@@ -160,20 +160,21 @@ pub async fn recheck(cx: &Context, caller: &Caller) -> Result<Caller, Problem> {
 
 async fn session_user(cx: &Context, session: &str, expires_at: Timestamp) -> Result<Caller, Problem> {
     let now = cx.clock.now();
-    let known = cx.auth.sessions.get(session, now, load_session(cx, session)).await?.ok_or_else(ended)?;
-    let KnownSession { session, user } = known;
+    let load = async { Ok(load_session(cx, session).await?.map(Arc::new)) };
+    let known = cx.auth.sessions.get(session, now, load).await?.ok_or_else(ended)?;
+    let KnownSession { session, user } = &*known;
     if session.expires_at <= now {
         return Err(ended());
     }
     Ok(Caller {
         tenant: user.tenant,
         user: user.id,
-        username: user.username,
+        username: user.username.clone(),
         role: user.role,
         odoo_user_id: user.odoo_user_id,
         odoo_system: user.odoo_system,
-        language: user.language,
-        session: session.id,
+        language: user.language.clone(),
+        session: session.id.clone(),
         expires_at,
     })
 }

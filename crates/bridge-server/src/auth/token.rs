@@ -3,9 +3,11 @@
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{Entropy, TenantId, Timestamp, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The answer to a log-in or a refresh.
@@ -96,7 +98,13 @@ pub(super) struct TokenKeys {
     signing: EncodingKey,
     verifying: DecodingKey,
     validation: Validation,
+    /// What access tokens say whose signature was found to be ours. The key never changes while the service runs, so
+    /// that it stays so; everything else about a token is asked each time.
+    verified: Cache<Box<str>, Arc<Claims>>,
 }
+
+/// The most tokens whose signature is remembered; each takes less than a kilobyte.
+const VERIFIED_MAX: u64 = 10_000;
 
 impl TokenKeys {
     pub(super) fn new(secret: &str) -> Self {
@@ -109,6 +117,7 @@ impl TokenKeys {
             signing: EncodingKey::from_secret(secret.as_bytes()),
             verifying: DecodingKey::from_secret(secret.as_bytes()),
             validation,
+            verified: Cache::new(VERIFIED_MAX),
         }
     }
 
@@ -119,10 +128,11 @@ impl TokenKeys {
     }
 
     /// What a token says, if the signature is ours, it is of this kind and it has not run out.
-    pub(super) fn verify(&self, token: &str, kind: TokenKind, now: Timestamp) -> Result<Claims, Problem> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
-            .map_err(|error| refused("The token is not valid").caused_by(error))?
-            .claims;
+    pub(super) fn verify(&self, token: &str, kind: TokenKind, now: Timestamp) -> Result<Arc<Claims>, Problem> {
+        let claims = match self.verified.get(token) {
+            Some(claims) => claims,
+            None => self.check_signature(token)?,
+        };
         if claims.kind != kind {
             return Err(refused(match kind {
                 TokenKind::Access => "An access token is needed here",
@@ -130,7 +140,19 @@ impl TokenKeys {
             }));
         }
         if now >= claims.expires_at() {
+            self.verified.invalidate(token);
             return Err(refused("The token has run out"));
+        }
+        Ok(claims)
+    }
+
+    fn check_signature(&self, token: &str) -> Result<Arc<Claims>, Problem> {
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
+            .map_err(|error| refused("The token is not valid").caused_by(error))?
+            .claims;
+        let claims = Arc::new(claims);
+        if claims.kind == TokenKind::Access {
+            self.verified.insert(token.into(), Arc::clone(&claims));
         }
         Ok(claims)
     }

@@ -142,7 +142,7 @@ pub struct Security {
     /// Password checks at once; each takes a core and 19 MiB for some milliseconds.
     pub password_checks_at_once_max: usize,
     /// How long a session is believed without a look at the database, in milliseconds. On several nodes this bounds
-    /// how long a log-out on another node goes unnoticed; on one node it is noticed at once.
+    /// how long a log-out on another node goes unnoticed, and a change of a system; on one node it is noticed at once.
     pub session_cache_ms: u64,
 }
 

@@ -7,8 +7,7 @@ use crate::context::Context;
 use crate::metrics::Timer;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{ModelName, Position, SystemKey, TenantId};
-use bridge_store::{LogQuery, LogRead};
-use std::collections::BTreeSet;
+use bridge_store::{LogQuery, LogRead, LogSpan};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -38,15 +37,29 @@ pub struct Batch {
     pub head: Position,
 }
 
-/// Reads up to `limit` changes after `after`, none above `up_to`.
+/// Which changes to look for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    /// The last position that the viewer has.
+    pub(super) after: Position,
+    /// None above this.
+    pub(super) up_to: Option<Position>,
+    /// How many at most.
+    pub(super) limit: u32,
+}
+
+/// Reads changes of a log of which `span` was kept a moment ago.
 pub(super) async fn look(
     cx: &Context,
     viewer: &Viewer,
     scope: &Scope,
-    after: Position,
-    up_to: Option<Position>,
-    limit: u32,
+    wish: Wish,
+    span: LogSpan,
 ) -> Result<Look, Problem> {
+    let Wish { after, up_to, limit } = wish;
+    if after == span.up_to && after >= span.after {
+        return Ok(Look::Page(Batch { events: Vec::new(), scanned_to: after, head: after }));
+    }
     let room = up_to.map_or(i64::MAX, |up_to| up_to.get() - after.get());
     let scan_max = u32::try_from(room.max(1)).unwrap_or(u32::MAX).min(cx.config.sync.scan_max);
     let query = LogQuery { after, models: scope.models.clone(), system: scope.system, limit, scan_max };
@@ -61,8 +74,8 @@ pub(super) async fn look(
     if page.changes.is_empty() {
         return Ok(Look::Page(Batch { events: Vec::new(), scanned_to: page.scanned_to, head: page.head }));
     }
-    let wanted: BTreeSet<(SystemKey, ModelName)> =
-        page.changes.iter().map(|change| (change.body.system, change.body.model.clone())).collect();
+    let wanted: Vec<(SystemKey, &ModelName)> =
+        page.changes.iter().map(|change| (change.body.system, &change.body.model)).collect();
     let seen = rights::of(cx, viewer, &wanted, scope.models.as_deref().unwrap_or_default()).await?;
     let names = cx.store.system_names(viewer.tenant).await?;
     let mut batch = Batch { events: Vec::new(), scanned_to: page.scanned_to, head: page.head };
@@ -162,7 +175,9 @@ impl Follower {
         loop {
             // Marked as seen before the log is read, so that a change in between is not slept through.
             self.head.borrow_and_update();
-            match look(cx, &self.viewer, &self.scope, self.next, None, limit).await? {
+            let span = cx.store.kept(self.viewer.tenant).await?;
+            let wish = Wish { after: self.next, up_to: None, limit };
+            match look(cx, &self.viewer, &self.scope, wish, span).await? {
                 Look::Page(batch) if batch.scanned_to > self.next => {
                     self.next = batch.scanned_to;
                     return Ok(Some(batch));

@@ -3,7 +3,7 @@
 use super::compact::compact;
 use super::current::Record;
 use super::event::EventOut;
-use super::follow::{Batch, Look, Patience, look};
+use super::follow::{Batch, Look, Patience, Wish, look};
 use super::include::{Include, IncludeError, include};
 use super::scope::{Scope, Viewer, viewer_for};
 use crate::auth::Caller;
@@ -11,7 +11,7 @@ use crate::config::ms;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, Timestamp};
-use bridge_store::Cursor;
+use bridge_store::{Cursor, LogSpan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -103,17 +103,16 @@ pub(super) async fn pull(cx: &Context, caller: &Caller, request: PullRequest) ->
     let key = scope.cursor_key(&viewer, request.device_id);
     let mut patience = Patience::new(cx, viewer.tenant, patience);
     for _ in 0..TRIES_MAX {
+        patience.mark();
         let now = cx.clock.now();
-        let mut cursor = match cx.store.cursor(&key).await? {
-            Some(cursor) => cursor,
-            None => Cursor::starting_at(key.clone(), Position::START, now),
-        };
+        let (known, span) = cx.store.place(&key).await?;
+        let mut cursor = known.unwrap_or_else(|| Cursor::starting_at(key.clone(), Position::START, now));
         let last_sync_time = cursor.last_sync_at;
         let before = cursor.clone();
         if let Some(token) = token.filter(|token| cursor.version == 0 && *token > Position::START) {
             // The device was here before, but so long ago that its cursors were cleaned up. One that has cursors for
             // other scopes sent a token of those.
-            let head = cx.store.head(viewer.tenant).await?;
+            let head = span.up_to;
             let others = cx.store.cursors(viewer.tenant, viewer.user, Some(&key.device)).await?;
             if token > head || !others.is_empty() {
                 return Err(never_handed_out(token));
@@ -126,7 +125,8 @@ pub(super) async fn pull(cx: &Context, caller: &Caller, request: PullRequest) ->
         let up_to = settle(&mut cursor, token, now, ms(cx.config.sync.retry_window_ms))?;
         // A repeated batch is as large as it was, whatever the limit says now: the rest of it counts as handed out.
         let limit = if up_to.is_some() { cx.config.sync.limit_max } else { limit };
-        let batch = match read_patiently(cx, &viewer, &scope, &cursor, up_to, limit, &mut patience).await? {
+        let wish = Wish { after: cursor.confirmed, up_to, limit };
+        let batch = match read_patiently(cx, &viewer, &scope, wish, span, &mut patience).await? {
             Look::Page(batch) => batch,
             Look::Trimmed { head } => {
                 // The device may go on from `head` once it has its snapshot, but only by saying so.
@@ -163,20 +163,19 @@ async fn read_patiently(
     cx: &Context,
     viewer: &Viewer,
     scope: &Scope,
-    cursor: &Cursor,
-    up_to: Option<Position>,
-    limit: u32,
+    mut wish: Wish,
+    mut span: LogSpan,
     patience: &mut Patience,
 ) -> Result<Look, Problem> {
-    let mut from = cursor.confirmed;
     loop {
-        patience.mark();
-        match read(cx, viewer, scope, from, up_to, limit).await? {
-            Look::Page(batch) if batch.events.is_empty() && up_to.is_none() && batch.scanned_to >= batch.head => {
-                from = batch.scanned_to;
+        match read(cx, viewer, scope, wish, span).await? {
+            Look::Page(batch) if batch.events.is_empty() && wish.up_to.is_none() && batch.scanned_to >= batch.head => {
+                wish.after = batch.scanned_to;
                 if !patience.wait(cx).await {
                     return Ok(Look::Page(batch));
                 }
+                patience.mark();
+                span = cx.store.kept(viewer.tenant).await?;
             }
             found => return Ok(found),
         }
@@ -194,28 +193,20 @@ fn patience(cx: &Context, request: &PullRequest) -> Duration {
 }
 
 /// Reads a page, and goes on while nothing in it is for this device.
-async fn read(
-    cx: &Context,
-    viewer: &Viewer,
-    scope: &Scope,
-    after: Position,
-    up_to: Option<Position>,
-    limit: u32,
-) -> Result<Look, Problem> {
-    let mut from = after;
+async fn read(cx: &Context, viewer: &Viewer, scope: &Scope, mut wish: Wish, span: LogSpan) -> Result<Look, Problem> {
     for _ in 1..LOOKS_MAX {
-        match look(cx, viewer, scope, from, up_to, limit).await? {
+        match look(cx, viewer, scope, wish, span).await? {
             Look::Page(batch)
                 if batch.events.is_empty()
-                    && batch.scanned_to > from
-                    && batch.scanned_to < up_to.unwrap_or(batch.head) =>
+                    && batch.scanned_to > wish.after
+                    && batch.scanned_to < wish.up_to.unwrap_or(batch.head) =>
             {
-                from = batch.scanned_to;
+                wish.after = batch.scanned_to;
             }
             found => return Ok(found),
         }
     }
-    look(cx, viewer, scope, from, up_to, limit).await
+    look(cx, viewer, scope, wish, span).await
 }
 
 /// Moves the cursor by what this request confirms. Answers where a repeated batch ends, if one is to be repeated.

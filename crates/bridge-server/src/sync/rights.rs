@@ -16,14 +16,14 @@ use std::time::Duration;
 /// What is known of one ERP user: which models were asked for and which of them they may read.
 #[derive(Debug, Clone)]
 struct Known {
-    may_read: HashMap<ModelName, bool>,
+    may_read: Arc<HashMap<ModelName, bool>>,
     asked_at: Timestamp,
 }
 
 /// What was learned about ERP users' rights, kept in memory and, for times when the ERP is down, in the store.
 #[derive(Debug)]
 pub struct Rights {
-    known: Cache<(SystemKey, i64), Arc<Known>>,
+    known: Cache<(SystemKey, i64), Known>,
     /// When a system last failed to say: for a while, older knowledge is used without asking it.
     failed: Cache<SystemKey, Timestamp>,
     /// What was learned about the systems' models.
@@ -60,7 +60,7 @@ impl Default for Rights {
 pub(super) async fn of(
     cx: &Context,
     viewer: &Viewer,
-    wanted: &BTreeSet<(SystemKey, ModelName)>,
+    wanted: &[(SystemKey, &ModelName)],
     likely: &[ModelName],
 ) -> Result<Seen, Problem> {
     if viewer.is_admin {
@@ -74,7 +74,7 @@ pub(super) async fn of(
     };
     let primary = linked_system(cx, viewer).await?;
     let models: BTreeSet<&ModelName> =
-        wanted.iter().filter(|(system, _)| *system == primary.key).map(|(_, model)| model).collect();
+        wanted.iter().filter(|(system, _)| *system == primary.key).map(|(_, model)| *model).collect();
     if models.is_empty() {
         return Ok(Seen::Of { system: primary.key, may_read: Arc::default(), unknown: None });
     }
@@ -86,7 +86,7 @@ pub(super) async fn of(
         && now.since(known.asked_at) < fresh
         && models.iter().all(|model| known.may_read.contains_key(*model))
     {
-        return Ok(Seen::Of { system: primary.key, may_read: Arc::new(known.may_read.clone()), unknown: None });
+        return Ok(Seen::Of { system: primary.key, may_read: Arc::clone(&known.may_read), unknown: None });
     }
     if known.is_none() {
         known = remembered(cx, viewer, primary.key, erp_user).await?;
@@ -97,7 +97,7 @@ pub(super) async fn of(
         && let Some(usable) = &usable
         && models.iter().all(|model| usable.may_read.contains_key(*model))
     {
-        return Ok(Seen::Of { system: primary.key, may_read: Arc::new(usable.may_read.clone()), unknown: None });
+        return Ok(Seen::Of { system: primary.key, may_read: Arc::clone(&usable.may_read), unknown: None });
     }
     let mut to_ask: BTreeSet<ModelName> = models.into_iter().cloned().collect();
     to_ask.extend(likely.iter().cloned());
@@ -125,24 +125,25 @@ pub(super) async fn of(
                 tracing::warn!(system.id = %primary.system_id, error = %error, "keep what a user may read");
             }
             cx.rights.failed.invalidate(&primary.key);
-            cx.rights.known.insert(key, Arc::new(Known { may_read: may_read.clone(), asked_at: now }));
-            Ok(Seen::Of { system: primary.key, may_read: Arc::new(may_read), unknown: None })
+            let may_read = Arc::new(may_read);
+            cx.rights.known.insert(key, Known { may_read: Arc::clone(&may_read), asked_at: now });
+            Ok(Seen::Of { system: primary.key, may_read, unknown: None })
         }
         Err(problem) => {
             // What was known not too long ago still holds; what was never asked for stays open.
             cx.rights.failed.insert(primary.key, now);
-            let may_read = usable.map(|known| known.may_read.clone()).unwrap_or_default();
-            Ok(Seen::Of { system: primary.key, may_read: Arc::new(may_read), unknown: Some(problem) })
+            let may_read = usable.map(|known| known.may_read).unwrap_or_default();
+            Ok(Seen::Of { system: primary.key, may_read, unknown: Some(problem) })
         }
     }
 }
 
 /// The system that the viewer's ERP user belongs to. A link that was made before there was any system is bound to the
 /// tenant's primary one at its first use, and stays there: in another system the same number is another person.
-async fn linked_system(cx: &Context, viewer: &Viewer) -> Result<System, Problem> {
+async fn linked_system(cx: &Context, viewer: &Viewer) -> Result<Arc<System>, Problem> {
     let linked = match viewer.erp_system {
-        Some(key) => cx.store.system_by_key(viewer.tenant, key).await?,
-        None => cx.store.primary_system(viewer.tenant).await?,
+        Some(key) => cx.erps.system(&cx.store, viewer.tenant, key).await?,
+        None => cx.store.primary_system(viewer.tenant).await?.map(Arc::new),
     };
     let Some(system) = linked else {
         return Err(Problem::new(
@@ -170,17 +171,12 @@ async fn user_is_there(cx: &Context, system: &System, erp_user: i64) -> Result<(
     Ok(())
 }
 
-async fn remembered(
-    cx: &Context,
-    viewer: &Viewer,
-    system: SystemKey,
-    erp_user: i64,
-) -> Result<Option<Arc<Known>>, Problem> {
+async fn remembered(cx: &Context, viewer: &Viewer, system: SystemKey, erp_user: i64) -> Result<Option<Known>, Problem> {
     let stored = cx.store.readable(viewer.tenant, system, erp_user).await?;
     Ok(stored.map(|stored| {
         let allowed = stored.allowed.into_iter().map(|model| (model, true));
         let denied = stored.denied.into_iter().map(|model| (model, false));
-        Arc::new(Known { may_read: allowed.chain(denied).collect(), asked_at: stored.refreshed_at })
+        Known { may_read: Arc::new(allowed.chain(denied).collect()), asked_at: stored.refreshed_at }
     }))
 }
 

@@ -216,7 +216,7 @@ async fn parts(cx: &Context, viewer: &Viewer, scope: &Scope) -> Result<Vec<Part>
         parts.sort_by(|one, other| one.key().cmp(&other.key()));
         return Ok(parts);
     }
-    let wanted: BTreeSet<_> = parts.iter().map(|part| (part.system.key, part.model.clone())).collect();
+    let wanted: Vec<_> = parts.iter().map(|part| (part.system.key, &part.model)).collect();
     let seen = rights::of(cx, viewer, &wanted, &[]).await?;
     let mut readable = Vec::new();
     for part in parts {

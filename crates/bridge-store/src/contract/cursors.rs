@@ -1,13 +1,15 @@
 //! Cursors of devices.
 
 use super::accounts::tenant_with_user;
+use super::bed::changes;
 use super::{Bed, contract};
-use crate::{Cursor, CursorKey, StoreError, User};
+use crate::{Cursor, CursorKey, LogSpan, Retention, StoreError, User};
 use bridge_model::{AppType, Clock as _, DeviceId, ModelName, Position, SystemKey, TenantId, UserId};
 use std::time::Duration;
 
 contract! {
     a_cursor_is_read_as_it_was_saved,
+    a_place_is_the_cursor_and_what_is_kept_of_the_log,
     every_part_of_the_key_tells_cursors_apart,
     models_in_any_order_are_one_filter,
     a_filter_may_be_long,
@@ -62,6 +64,28 @@ async fn a_cursor_is_read_as_it_was_saved(bed: Bed) {
     };
     assert!(store.save_cursor(&moved).await.unwrap());
     assert_eq!(store.cursor(&moved.key).await.unwrap(), Some(Cursor { version: 2, ..moved }));
+}
+
+async fn a_place_is_the_cursor_and_what_is_kept_of_the_log(bed: Bed) {
+    let store = &bed.open().await;
+    let (tenant, ada) = tenant_with_user(store, "ada").await;
+    let fresh = cursor_of(&ada, "phone", &bed);
+    let span = |after, up_to| LogSpan { after: Position::new(after), up_to: Position::new(up_to) };
+    assert_eq!(store.place(&fresh.key).await.unwrap(), (None, span(0, 0)));
+    store.save_cursor(&fresh).await.unwrap();
+    let saved = Some(Cursor { version: 1, ..fresh.clone() });
+    assert_eq!(store.place(&fresh.key).await.unwrap(), (saved.clone(), span(0, 0)));
+    store.append(tenant, changes(1..=9)).await.unwrap();
+    let keep =
+        Retention { received_before: bed.clock.now(), rows_max: 4, keep_after: bed.clock.now(), batch_rows_max: 2 };
+    bed.clock.advance(Duration::from_secs(1));
+    store.trim(tenant, &Retention { keep_after: bed.clock.now(), ..keep }).await.unwrap();
+    assert_eq!(store.place(&fresh.key).await.unwrap(), (saved, span(5, 9)));
+    let other = key(&ada, "tablet", None, Some(models(&["sale.order"])));
+    assert_eq!(store.place(&other).await.unwrap(), (None, span(5, 9)));
+    assert_eq!(store.kept(tenant).await.unwrap(), span(5, 9));
+    assert!(store.delete_user(tenant, ada.id).await.unwrap());
+    assert_eq!(store.place(&fresh.key).await.unwrap(), (None, span(5, 9)));
 }
 
 async fn every_part_of_the_key_tells_cursors_apart(bed: Bed) {

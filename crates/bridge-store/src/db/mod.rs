@@ -9,9 +9,10 @@ mod value;
 pub(crate) use stored_change::{StoredChange, field_list};
 pub(crate) use value::{Expect, Outcome, Param, Row, Statement, params};
 
+use crate::LogSpan;
 use crate::StoreError;
 use crate::log::{Append, Appended, LogQuery, LogRead};
-use bridge_model::{TenantId, Timestamp};
+use bridge_model::{Position, TenantId, Timestamp};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,12 +40,26 @@ impl Db {
 
     /// Runs all statements in one transaction and returns when it is durable.
     pub(crate) async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, StoreError> {
+        self.write_with(statements, ()).await.map(|(outcomes, ())| outcomes)
+    }
+
+    /// The same, with something that lives until the transaction is durable or undone, also when the caller has gone
+    /// away by then.
+    pub(crate) async fn write_with<T: Send + 'static>(
+        &self,
+        statements: Vec<Statement>,
+        along: T,
+    ) -> Result<(Vec<Outcome>, T), StoreError> {
         match self {
             Self::Sqlite(db) => {
                 let rows = statements.len();
-                db.write(rows, move |connection| statements.iter().map(|s| sqlite::run(connection, s)).collect()).await
+                let work = move |connection: &_| {
+                    let outcomes = statements.iter().map(|statement| sqlite::run(connection, statement));
+                    Ok((outcomes.collect::<Result<_, _>>()?, along))
+                };
+                db.write(rows, work).await
             }
-            Self::Postgres(db) => db.write(&statements).await,
+            Self::Postgres(db) => Ok((db.write(&statements).await?, along)),
         }
     }
 
@@ -52,10 +67,50 @@ impl Db {
     pub(crate) async fn append(&self, tenant: TenantId, batch: Append, now: Timestamp) -> Result<Appended, StoreError> {
         match self {
             Self::Sqlite(db) => {
-                db.write(batch.rows(), move |connection| sqlite::append(connection, tenant, &batch, now)).await
+                let rows = batch.rows();
+                let writing = db.spans.writing(&tenant);
+                let work = move |connection: &_| Ok((sqlite::append(connection, tenant, &batch, now)?, writing));
+                let (appended, writing) = db.write(rows, work).await?;
+                writing.done(|known| known.map(|span| LogSpan { up_to: span.up_to.max(appended.head), ..span }));
+                Ok(appended)
             }
             Self::Postgres(db) => db.append(tenant, batch, now).await,
         }
+    }
+
+    /// What is kept of a tenant's log.
+    pub(crate) async fn span(&self, tenant: TenantId) -> Result<LogSpan, StoreError> {
+        let Self::Sqlite(db) = self else { return self.read_span(tenant).await };
+        if let Some(span) = db.spans.look(&tenant, |span| *span) {
+            return Ok(span);
+        }
+        let reading = db.spans.reading(&tenant);
+        let span = self.read_span(tenant).await?;
+        if let Some(reading) = reading {
+            reading.keep(span);
+        }
+        Ok(span)
+    }
+
+    async fn read_span(&self, tenant: TenantId) -> Result<LogSpan, StoreError> {
+        let sql = "SELECT trimmed_to, head FROM log_heads WHERE tenant_id = ?1";
+        match self.read(sql, params![tenant]).await?.first() {
+            Some(row) => Ok(LogSpan { after: Position::new(row.get_i64(0)?), up_to: Position::new(row.get_i64(1)?) }),
+            None => Ok(LogSpan { after: Position::START, up_to: Position::START }),
+        }
+    }
+
+    /// Writes what moves the beginning of a tenant's log to `trimmed_to`.
+    pub(crate) async fn trim(
+        &self,
+        tenant: TenantId,
+        trimmed_to: Position,
+        statements: Vec<Statement>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let Self::Sqlite(db) = self else { return self.write(statements).await };
+        let (outcomes, writing) = self.write_with(statements, db.spans.writing(&tenant)).await?;
+        writing.done(|known| known.map(|span| LogSpan { after: span.after.max(trimmed_to), ..span }));
+        Ok(outcomes)
     }
 
     /// Reads a page of a tenant's log.
@@ -63,7 +118,10 @@ impl Db {
         match self {
             Self::Sqlite(db) => {
                 let query = query.clone();
-                db.read(move |connection| sqlite::read_log(connection, tenant, &query)).await
+                let read = db.read(move |connection| sqlite::read_log(connection, tenant, &query)).await?;
+                // Whoever was shown a position must not be told a moment later that there is none.
+                db.spans.learn(&tenant, |span| span.up_to = span.up_to.max(read.head()));
+                Ok(read)
             }
             Self::Postgres(db) => db.read_log(tenant, query).await,
         }

@@ -3,14 +3,17 @@
 mod append;
 mod page;
 mod readers;
+mod remembered;
 mod writer;
 
 pub(crate) use append::append;
 pub(crate) use page::read_log;
+pub(crate) use remembered::{Remembered, Writing};
 
 use super::{Outcome, Param, Row, Statement, WriteCounters, migrations};
-use crate::{StoreError, StoreOptions};
-use bridge_model::Clock;
+use crate::cursors::CursorsOfDevice;
+use crate::{LogSpan, StoreError, StoreOptions};
+use bridge_model::{Clock, DeviceId, TenantId, UserId};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
@@ -25,7 +28,15 @@ pub(crate) struct Sqlite {
     writer: writer::Writer,
     readers: readers::Readers,
     pub(crate) counters: Arc<WriteCounters>,
+    /// What is kept of each tenant's log.
+    pub(crate) spans: Remembered<TenantId, LogSpan>,
+    /// The cursors of each device that are known.
+    pub(crate) cursors: Remembered<(TenantId, UserId, DeviceId), CursorsOfDevice>,
 }
+
+/// The most tenants and the most devices of which something is remembered; a device takes about half a kilobyte.
+const TENANTS_MAX: usize = 10_000;
+const DEVICES_MAX: usize = 20_000;
 
 impl Sqlite {
     /// Opens the file, creating it if needed, and brings it to the newest of `known` schema versions.
@@ -73,6 +84,8 @@ impl Sqlite {
             writer: writer::Writer::start(connection, lock, options, Arc::clone(&counters))?,
             readers: readers::Readers::start(readers, options.queue_max)?,
             counters,
+            spans: Remembered::new(TENANTS_MAX),
+            cursors: Remembered::new(DEVICES_MAX),
         })
     }
 

@@ -2,8 +2,10 @@
 
 use crate::problem::Problem;
 use bridge_model::Timestamp;
-use moka::future::Cache;
+use moka::sync::Cache;
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,8 +15,8 @@ const ENTRIES_MAX: u64 = 10_000;
 /// Keeps what was read for at most `age_max` by our own clock. One change makes all entries worthless: changes are
 /// rare beside requests, reading again is one indexed read, and a single counter cannot miss the entry that is being
 /// read at the moment of the change.
-pub(super) struct Fresh<V> {
-    kept: Cache<String, Kept<V>>,
+pub struct Fresh<K, V> {
+    kept: Cache<K, Kept<V>>,
     changes: AtomicU64,
     age_max: Duration,
 }
@@ -27,21 +29,26 @@ struct Kept<V> {
     changes: u64,
 }
 
-impl<V: Clone + Send + Sync + 'static> Fresh<V> {
-    pub(super) fn new(age_max: Duration) -> Self {
+impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Fresh<K, V> {
+    /// Nothing is kept yet.
+    pub fn new(age_max: Duration) -> Self {
         Self { kept: Cache::new(ENTRIES_MAX), changes: AtomicU64::new(0), age_max }
     }
 
     /// The value of a key, from the cache or else by `load`. That there is none is not kept.
-    pub(super) async fn get(
+    pub async fn get<Q>(
         &self,
-        key: &str,
+        key: &Q,
         now: Timestamp,
         load: impl Future<Output = Result<Option<V>, Problem>>,
-    ) -> Result<Option<V>, Problem> {
+    ) -> Result<Option<V>, Problem>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
         // Counted before reading: a change during the read makes the entry worthless.
         let changes = self.changes.load(Ordering::SeqCst);
-        if let Some(kept) = self.kept.get(key).await
+        if let Some(kept) = self.kept.get(key)
             && kept.changes == changes
             && now.since(kept.read_at) < self.age_max
         {
@@ -49,18 +56,18 @@ impl<V: Clone + Send + Sync + 'static> Fresh<V> {
         }
         let value = load.await?;
         if let Some(value) = &value {
-            self.kept.insert(key.to_owned(), Kept { value: value.clone(), read_at: now, changes }).await;
+            self.kept.insert(key.to_owned(), Kept { value: value.clone(), read_at: now, changes });
         }
         Ok(value)
     }
 
     /// Makes every entry be read anew.
-    pub(super) fn forget_all(&self) {
+    pub fn forget_all(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-impl<V> fmt::Debug for Fresh<V> {
+impl<K, V> fmt::Debug for Fresh<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fresh").field("age_max", &self.age_max).finish_non_exhaustive()
     }
