@@ -1,10 +1,14 @@
 //! The add-on inside the demo ERP: an event for every write of a tracked model, in the transaction of that write.
 
 use super::cell::{Cell, Row};
+use super::state::Change;
+use super::view::Handle;
 use super::work::Work;
 use crate::fake::Addon;
+use crate::fake::refusal::Refusal;
 use bridge_model::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +82,50 @@ pub(in crate::fake) fn track(work: &mut Work<'_>, model: usize, id: i64, event: 
         }
     }
     work.insert(events, row);
+}
+
+/// Notes what was computed of a record because another one changed: with the write of the record that is under way, or
+/// else with its last event in this transaction, or else as an event of its own. A record that is new says it all by
+/// its `create`.
+pub(in crate::fake) fn track_computed(
+    work: &mut Work<'_>,
+    model: usize,
+    id: i64,
+    fields: &[&'static str],
+) -> Result<(), Refusal> {
+    if let Some(writing) = work.tx.writing.iter_mut().rev().find(|one| one.model == model && one.id == id) {
+        writing.computed.extend(fields);
+        return Ok(());
+    }
+    if matches!(work.tx.changes.get(&(model, id)), Some(Change::Put { is_new: true, .. })) {
+        return Ok(());
+    }
+    let Some((events, event, mut names)) = last_event(work, model, id) else {
+        track(work, model, id, "write", fields);
+        return Ok(());
+    };
+    names.extend(fields.iter().map(|name| (*name).to_owned()));
+    let place = work.state.schema.models[events].find("changed_fields");
+    let cell = Cell::Json(Arc::new(json!(names)));
+    place.map_or(Ok(()), |place| work.set(events, event, vec![(place, cell)]))
+}
+
+/// The last write of a record that this transaction has recorded, with the names of its fields.
+fn last_event(work: &Work<'_>, model: usize, id: i64) -> Option<(usize, i64, BTreeSet<String>)> {
+    let schema = &work.state.schema;
+    let events = schema.find("update.webhook")?;
+    let name = schema.models[model].name.as_str();
+    let own = work.tx.changes.range((events, 0)..=(events, i64::MAX)).rev().map(|((_, event), _)| *event);
+    let is_it = |one: &Handle<'_>| {
+        one.cell("model").as_text() == Some(name)
+            && one.cell("record_id").as_int() == id
+            && one.cell("event").as_text() == Some("write")
+    };
+    let found = own.filter_map(|event| work.view().get(events, event)).find(is_it)?;
+    let place = found.view.schema.models[events].find("changed_fields");
+    let names = place.map_or(Value::Null, |place| found.json(place, false));
+    let names = names.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    Some((events, found.id, names))
 }
 
 /// What `bridgecore_info` answers.

@@ -96,11 +96,9 @@ pub(in crate::fake) fn after(work: &mut Work<'_>, model: usize, id: i64, names: 
             let line = work.get(model, id)?;
             let discount = 1.0 - line.cell("discount").as_float() / 100.0;
             let subtotal = cents(line.cell(quantity).as_float() * line.cell("price_unit").as_float() * discount);
-            let order = line.cell("order_id").as_one();
             let cells =
                 vec![(place("price_subtotal"), Cell::Float(subtotal)), (place("price_total"), Cell::Float(subtotal))];
             work.set(model, id, cells)?;
-            total(work, def.name.trim_end_matches(".line"), order)?;
         }
         "product.template" if !names.contains(&"product_variant_ids") => {
             let variants = work.model("product.product")?;
@@ -141,6 +139,18 @@ pub(in crate::fake) fn after(work: &mut Work<'_>, model: usize, id: i64, names: 
     Ok(())
 }
 
+/// Works out what depends on a record in others, whose events come after its own.
+pub(in crate::fake) fn after_event(work: &mut Work<'_>, model: usize, id: i64) -> Result<(), Refusal> {
+    let schema = work.schema();
+    match schema.models[model].name.as_str() {
+        name @ ("sale.order.line" | "purchase.order.line") => {
+            let order = work.get(model, id)?.cell("order_id").as_one();
+            total(work, name.trim_end_matches(".line"), order)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The groups and those that they imply.
 fn with_implied(work: &Work<'_>, groups: &[i64]) -> Result<Vec<i64>, Refusal> {
     let model = work.model("res.groups")?;
@@ -167,9 +177,15 @@ fn total(work: &mut Work<'_>, orders: &str, order: Option<i64>) -> Result<(), Re
     let def = &one.view.schema.models[model];
     let place = |name: &str| def.find(name).unwrap_or(WRITE_DATE);
     let sum = cents(one.related(place("order_line")).iter().map(|line| line.cell("price_subtotal").as_float()).sum());
-    let cells = vec![(place("amount_untaxed"), Cell::Float(sum)), (place("amount_total"), Cell::Float(sum))];
+    let names = ["amount_untaxed", "amount_total"];
+    let changed: Vec<&'static str> = names.into_iter().filter(|name| one.cell(name) != &Cell::Float(sum)).collect();
+    let cells: Vec<_> = changed.iter().map(|name| (place(name), Cell::Float(sum))).collect();
     let id = one.id;
-    work.set(model, id, cells)
+    if changed.is_empty() {
+        return Ok(());
+    }
+    work.set(model, id, cells)?;
+    super::addon::track_computed(work, model, id, &changed)
 }
 
 fn cents(amount: f64) -> f64 {

@@ -56,8 +56,19 @@ pub(in crate::fake) struct Tx {
     pub(in crate::fake) uid: i64,
     pub(in crate::fake) started: Timestamp,
     pub(in crate::fake) changes: BTreeMap<(usize, i64), Change>,
+    /// The records whose write is under way, the innermost last, with what was computed for each meanwhile: it is named
+    /// in the event of that write.
+    pub(in crate::fake) writing: Vec<Writing>,
     /// Goes into the events of this transaction.
     pub(in crate::fake) idempotency_key: Option<String>,
+}
+
+/// A record whose write is under way.
+#[derive(Debug)]
+pub(in crate::fake) struct Writing {
+    pub(in crate::fake) model: usize,
+    pub(in crate::fake) id: i64,
+    pub(in crate::fake) computed: Vec<&'static str>,
 }
 
 /// What a transaction did to one record.
@@ -77,7 +88,7 @@ const TO_PUSH_MAX: usize = 10_000;
 
 impl Tx {
     pub(in crate::fake) fn new(uid: i64, started: Timestamp) -> Self {
-        Self { uid, started, changes: BTreeMap::new(), idempotency_key: None }
+        Self { uid, started, changes: BTreeMap::new(), writing: Vec::new(), idempotency_key: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, Row};
 use super::schema::{CREATE_DATE, CREATE_UID, Kind, MAGIC, Schema, WRITE_DATE, WRITE_UID};
-use super::state::{Change, State, Tx};
+use super::state::{Change, State, Tx, Writing};
 use super::view::{Handle, View};
 use super::{addon, business};
 use crate::fake::refusal::Refusal;
@@ -99,6 +99,7 @@ impl<'s> Work<'s> {
         let names: Vec<&str> = values.keys().map(String::as_str).collect();
         business::after(self, model, id, &names)?;
         addon::track(self, model, id, "create", &names);
+        business::after_event(self, model, id)?;
         Ok(id)
     }
 
@@ -117,20 +118,30 @@ impl<'s> Work<'s> {
         }
         let names: Vec<&str> = values.keys().map(String::as_str).collect();
         for id in ids {
-            let sorted = self.sort(model, Some(*id), values)?;
-            let has_own = !sorted.cells.is_empty();
-            self.set(model, *id, sorted.cells)?;
-            if has_own {
-                let row = Row::clone(self.get(model, *id)?.row);
-                self.check_required(model, &row)?;
-                self.check_unique(model, *id, &row)?;
-            }
-            self.check_parents(model, *id)?;
-            self.follow_up(model, *id, sorted.lines, sorted.through)?;
-            business::after(self, model, *id, &names)?;
-            addon::track(self, model, *id, "write", &names);
+            self.tx.writing.push(Writing { model, id: *id, computed: Vec::new() });
+            let outcome = self.write_one(model, *id, values, &names);
+            let computed = self.tx.writing.pop().map_or_else(Vec::new, |writing| writing.computed);
+            outcome?;
+            let mut changed: BTreeSet<&str> = names.iter().copied().collect();
+            changed.extend(computed);
+            addon::track(self, model, *id, "write", &changed.into_iter().collect::<Vec<_>>());
+            business::after_event(self, model, *id)?;
         }
         Ok(())
+    }
+
+    fn write_one(&mut self, model: usize, id: i64, values: &Values, names: &[&str]) -> Result<(), Refusal> {
+        let sorted = self.sort(model, Some(id), values)?;
+        let has_own = !sorted.cells.is_empty();
+        self.set(model, id, sorted.cells)?;
+        if has_own {
+            let row = Row::clone(self.get(model, id)?.row);
+            self.check_required(model, &row)?;
+            self.check_unique(model, id, &row)?;
+        }
+        self.check_parents(model, id)?;
+        self.follow_up(model, id, sorted.lines, sorted.through)?;
+        business::after(self, model, id, names)
     }
 
     /// Deletes records.

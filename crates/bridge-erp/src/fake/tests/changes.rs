@@ -116,6 +116,72 @@ async fn what_an_order_does_is_tracked() {
     );
 }
 
+/// The events of one model above an id, each with the fields that it names.
+async fn named_in(stage: &Stage, above: i64, model: &str) -> Vec<(String, Vec<String>)> {
+    let domain = json!([["id", ">", above], ["model", "=", model]]);
+    let fields = json!({"fields": ["event", "changed_fields"], "order": "id"});
+    let rows = stage.call("update.webhook", "search_read", json!([domain]), fields).await;
+    let names = |row: &Value| serde_json::from_value(row["changed_fields"].clone()).unwrap_or_default();
+    rows.as_array().unwrap().iter().map(|row| (row["event"].as_str().unwrap().to_owned(), names(row))).collect()
+}
+
+#[tokio::test]
+async fn an_order_whose_total_changes_with_a_line_has_an_event_of_its_own() {
+    let stage = stage().await;
+    let db = stage.erp.db();
+    for (orders, quantity) in [("sale.order", "product_uom_qty"), ("purchase.order", "product_qty")] {
+        let lines = format!("{orders}.line");
+        let order = stage.call(orders, "create", json!([{"partner_id": 8}]), json!({})).await;
+        let line = json!([{"order_id": order, "product_id": 1, "price_unit": 5, quantity: 2}]);
+        let computed = ("write".to_owned(), vec!["amount_total".to_owned(), "amount_untaxed".to_owned()]);
+
+        let above = db.last_event_id();
+        let line = stage.call(&lines, "create", line, json!({})).await;
+        assert_eq!(named_in(&stage, above, orders).await, [computed.clone()], "{orders}");
+        let truth: Vec<_> = db.events_committed().into_iter().filter(|one| one.id > above).collect();
+        let models: Vec<&str> = truth.iter().map(|one| one.model.as_str()).collect();
+        assert_eq!(models, [lines.as_str(), orders], "the line's own event comes first");
+
+        // What does not change the total says nothing of the order.
+        let above = db.last_event_id();
+        stage.call(&lines, "write", json!([[line], {"name": "other words"}]), json!({})).await;
+        assert_eq!(named_in(&stage, above, orders).await, []);
+
+        // Twice in one transaction is one event, and so is a write of the order before.
+        let above = db.last_event_id();
+        let mut transaction = db.begin(2);
+        let (line_id, order_id) = (line.as_i64().unwrap(), order.as_i64().unwrap());
+        transaction.write(&lines, &[line_id], json!({quantity: 3})).unwrap();
+        transaction.write(&lines, &[line_id], json!({quantity: 4})).unwrap();
+        transaction.commit();
+        assert_eq!(named_in(&stage, above, orders).await, [computed.clone()]);
+        let above = db.last_event_id();
+        let mut transaction = db.begin(2);
+        transaction.write(orders, &[order_id], json!({"partner_id": 9})).unwrap();
+        transaction.write(&lines, &[line_id], json!({quantity: 5})).unwrap();
+        transaction.commit();
+        let all = ("write".to_owned(), ["amount_total", "amount_untaxed", "partner_id"].map(str::to_owned).to_vec());
+        assert_eq!(named_in(&stage, above, orders).await, [all]);
+
+        // Lines that are written through the order belong to the order's own write.
+        let above = db.last_event_id();
+        let through = json!([[order], {"order_line": [[1, line, {quantity: 6}]]}]);
+        stage.call(orders, "write", through, json!({})).await;
+        let all = ("write".to_owned(), ["amount_total", "amount_untaxed", "order_line"].map(str::to_owned).to_vec());
+        assert_eq!(named_in(&stage, above, orders).await, [all]);
+
+        let above = db.last_event_id();
+        stage.call(&lines, "unlink", json!([[line]]), json!({})).await;
+        assert_eq!(named_in(&stage, above, orders).await, [computed]);
+        // A new order says it all.
+        let above = db.last_event_id();
+        let with_lines = json!([{"partner_id": 8, "order_line": [[0, 0, {"product_id": 1, quantity: 1}]]}]);
+        stage.call(orders, "create", with_lines, json!({})).await;
+        let events: Vec<_> = named_in(&stage, above, orders).await.into_iter().map(|(event, _)| event).collect();
+        assert_eq!(events, ["create"]);
+    }
+}
+
 #[tokio::test]
 async fn another_life_starts_the_ids_over_under_another_epoch() {
     let stage = stage().await;
