@@ -285,3 +285,29 @@ fn user_error(words: &str) -> Answer {
         &json!({"jsonrpc": "2.0", "id": 1, "error": {"code": 0, "message": "Odoo Server Error", "data": data}}),
     )
 }
+
+/// The page that tells people which protocol is used with which version.
+const OPERATIONS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md"));
+
+#[tokio::test]
+async fn the_protocol_of_each_version_is_the_one_in_the_table() {
+    let rows: Vec<Vec<&str>> = OPERATIONS
+        .lines()
+        .skip_while(|line| *line != "## Versions of Odoo")
+        .skip_while(|line| !line.starts_with('|'))
+        .take_while(|line| line.starts_with('|'))
+        .skip(2)
+        .map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
+        .collect();
+    let versions: Vec<&str> = rows.iter().map(|row| row[1]).collect();
+    assert_eq!(versions, ["13", "14", "15", "16", "17", "18", "19"]);
+    for row in rows {
+        let version = format!("{}.0", row[1]);
+        let told = json!({"server_version": version});
+        let server = Server::start(move |_| result(told.clone())).await;
+        for (key, expected) in [(None, row[2]), (Some("key"), row[3])] {
+            let info = with(&server, key, None).server_info().await.unwrap();
+            assert_eq!((info.major.to_string().as_str(), info.protocol.as_str()), (row[1], expected), "{row:?}");
+        }
+    }
+}
