@@ -181,6 +181,29 @@ pub struct ErpEvent {
     pub idempotency_key: Option<String>,
 }
 
+/// The state of a device, as it is shown in the ERP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceState {
+    /// The ERP's user whose device it is.
+    pub erp_user_id: i64,
+    /// The device.
+    pub device_id: String,
+    /// The kind of app on it.
+    pub app_type: String,
+    /// The highest event id that it has confirmed; 0 for a device that starts over.
+    pub last_event_id: i64,
+    /// When it last synchronised.
+    pub last_sync_at: Option<Timestamp>,
+    /// How often it did.
+    pub sync_count: i64,
+    /// How many events it got the last time.
+    pub last_event_count: i64,
+    /// How many it got in all.
+    pub total_events_synced: i64,
+    /// Whether it is still in use; one that is not and that the ERP does not know is left out.
+    pub is_active: bool,
+}
+
 /// A business system, as BridgeCore sees it. Every call has a time-out of its own and may be repeated unless its
 /// comment says otherwise. Implementations keep their connections and sessions.
 #[async_trait]
@@ -250,4 +273,19 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     /// Those of `models` that the ERP's user `erp_user_id` may read, by the ERP's own model rights. A user who is
     /// inactive or does not exist may read none.
     async fn readable_models(&self, erp_user_id: i64, models: &[ModelName]) -> Result<Vec<ModelName>, ErpError>;
+
+    /// Shows the states of devices in the ERP, with as few calls as it takes and at most `calls_max`, at least 1. The
+    /// values are set and not added to: a repeated call changes nothing.
+    ///
+    /// Answers for as many of `states`, from the first on, as the calls were enough for: `Ok`, or why the ERP refused
+    /// this one. An error means that not even the first could be settled; `UnknownModel` and `UnknownMethod`, that
+    /// this system shows no devices.
+    async fn show_devices(
+        &self,
+        states: &[DeviceState],
+        calls_max: usize,
+    ) -> Result<Vec<Result<(), String>>, ErpError> {
+        let _ = (states, calls_max);
+        Err(ErpError::new(ErpErrorKind::UnknownMethod, "this kind of system shows no devices"))
+    }
 }

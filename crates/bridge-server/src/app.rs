@@ -10,6 +10,7 @@ use crate::hub::{self, Hub};
 use crate::ingest::{self, Readers};
 use crate::jobs;
 use crate::metrics::Metrics;
+use crate::mirror::Mirrors;
 use crate::serve::serve;
 use crate::supervise::keep_going;
 use crate::sync::Rights;
@@ -51,6 +52,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         hub: Arc::new(Hub::default()),
         owners: Arc::new(Owners::default()),
         readers: Arc::new(Readers::default()),
+        mirrors: Arc::new(Mirrors::default()),
         rights: Arc::new(Rights::default()),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
         metrics: Arc::new(Metrics::new().context("register the metrics")?),

@@ -7,6 +7,7 @@ use crate::erps::Erps;
 use crate::hub::Hub;
 use crate::ingest::Readers;
 use crate::metrics::Metrics;
+use crate::mirror::Mirrors;
 use crate::sync::Rights;
 use bridge_model::{Clock, Entropy};
 use bridge_store::Store;
@@ -25,6 +26,8 @@ pub struct Context {
     pub owners: Arc<Owners>,
     /// How the background readers are doing.
     pub readers: Arc<Readers>,
+    /// How far the ERPs have been told of the devices.
+    pub mirrors: Arc<Mirrors>,
     /// What ERP users may read, as last learned.
     pub rights: Arc<Rights>,
     /// Passwords, tokens and keys.

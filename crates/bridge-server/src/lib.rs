@@ -17,6 +17,7 @@ pub mod hub;
 pub mod ingest;
 pub mod jobs;
 pub mod metrics;
+pub mod mirror;
 pub mod problem;
 pub mod serve;
 pub mod supervise;

@@ -277,7 +277,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let update = Statement::new(
             "UPDATE cursors SET confirmed = ?5, offered = ?5, batch_to = ?5, offered_at = NULL, used_at = ?6,
-                version = version + 1
+                reset_at = ?6, version = version + 1
              WHERE tenant_id = ?1 AND user_id = ?2 AND device_id = ?3 AND app_type = COALESCE(?4, app_type)",
             params![tenant, user, device, app_type, position, self.now()],
         );

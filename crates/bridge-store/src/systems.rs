@@ -227,20 +227,14 @@ impl Store {
              WHERE tenant_id = ?1 AND system_id = ?2 AND deleted_at IS NULL",
             params![tenant, system_id, self.now()],
         );
-        let forget_rights = Statement::new(
-            "DELETE FROM readable_models WHERE tenant_id = ?1 AND system_key IN
-                (SELECT key FROM systems WHERE tenant_id = ?1 AND system_id = ?2 AND deleted_at IS NOT NULL)",
-            params![tenant, system_id],
-        );
-        let mut statements = vec![delete.expecting(Expect::Rows(1)), forget_rights];
-        statements.extend(["tracked_models", "detections", "strategy_health"].map(|table| {
-            Statement::new(
-                format!(
-                    "DELETE FROM {table} WHERE tenant_id = ?1 AND system_key IN
-                        (SELECT key FROM systems WHERE tenant_id = ?1 AND system_id = ?2 AND deleted_at IS NOT NULL)"
-                ),
-                params![tenant, system_id],
-            )
+        let gone = "(SELECT key FROM systems WHERE tenant_id = ?1 AND system_id = ?2 AND deleted_at IS NOT NULL)";
+        let mut statements = vec![delete.expecting(Expect::Rows(1))];
+        // What was mirrored there can't be ended without a connection.
+        let tables =
+            ["readable_models", "tracked_models", "detections", "strategy_health", "mirrored_states", "event_marks"];
+        statements.extend(tables.map(|table| {
+            let sql = format!("DELETE FROM {table} WHERE tenant_id = ?1 AND system_key IN {gone}");
+            Statement::new(sql, params![tenant, system_id])
         }));
         self.all_or_nothing(statements).await
     }

@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 8] = [
     &["api", "console"],
     &["admin"],
     &["auth", "limits"],
-    &["records", "sync", "orders", "files", "ingest", "jobs", "webhooks", "devices"],
+    &["records", "sync", "orders", "files", "ingest", "mirror", "jobs", "webhooks", "devices"],
     &["detection"],
     &["context", "erps", "hub"],
     &["caller", "config", "fresh", "metrics", "problem", "supervise", "telemetry"],
@@ -33,11 +33,12 @@ const LAYERS: [&[&str]; 8] = [
 /// The context carries every part of the running service from its one place of making to
 /// whoever serves a request, and looks into none of them. `Caller` and `Admin` are the proof of
 /// who is calling, which the functions below ask for instead of finding out themselves.
-const EXCEPTIONS: [(&str, &str); 7] = [
+const EXCEPTIONS: [(&str, &str); 8] = [
     ("context", "auth"),
     ("context", "limits"),
     ("context", "ingest"),
     ("context", "detection"),
+    ("context", "mirror"),
     ("context", "sync"),
     ("*", "auth::Caller"),
     ("*", "auth::Admin"),

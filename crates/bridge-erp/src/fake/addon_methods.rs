@@ -29,6 +29,7 @@ pub(super) fn call(work: &mut Work<'_>, target: Target, model: &str, method: &st
         ("user.sync.state", "get_or_create_state") => get_or_create(work, target, args),
         ("user.sync.state", "update_sync_state") => update_state(work, target, args),
         ("user.sync.state", "reset_sync_state") => reset_state(work, target, args),
+        ("user.sync.state", "mirror_states") if ours => super::mirror_states::mirror_states(work, target, args),
         _ => return None,
     };
     Some(outcome)
@@ -244,7 +245,7 @@ fn reset_state(work: &mut Work<'_>, target: Target, args: &mut Args) -> Outcome 
 }
 
 /// People handle their own devices; who may delete states handles all of them.
-fn own(work: &Work<'_>, target: Target, user: i64) -> Result<(), Refusal> {
+pub(super) fn own(work: &Work<'_>, target: Target, user: i64) -> Result<(), Refusal> {
     if user == target.uid || work.view().may(target.uid, target.model, Access::Unlink) {
         return Ok(());
     }
@@ -261,7 +262,7 @@ fn matching(work: &Work<'_>, target: Target, user: i64, device: &str, app: Optio
     rows.filter(is_it).map(|one| one.id).collect()
 }
 
-fn find(work: &Work<'_>, target: Target, user: i64, device: &str, app: Option<&str>) -> Option<i64> {
+pub(super) fn find(work: &Work<'_>, target: Target, user: i64, device: &str, app: Option<&str>) -> Option<i64> {
     matching(work, target, user, device, app).last().copied()
 }
 

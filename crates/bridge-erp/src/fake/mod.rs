@@ -11,6 +11,7 @@ mod faults;
 mod http;
 mod life;
 mod methods;
+mod mirror_states;
 mod push;
 mod read_as;
 mod refusal;

@@ -3,6 +3,7 @@
 mod calls;
 mod client;
 pub mod database;
+mod devices;
 mod errors;
 mod feed;
 mod json2;
@@ -18,7 +19,9 @@ mod tests;
 mod version;
 mod xml;
 
-use crate::adapter::{Adapter, Connection, FeedEvent, FeedInfo, Identity, NewKey, Protocol, SearchRead, ServerInfo};
+use crate::adapter::{
+    Adapter, Connection, DeviceState, FeedEvent, FeedInfo, Identity, NewKey, Protocol, SearchRead, ServerInfo,
+};
 use crate::pool::ClientOptions;
 use crate::{ErpError, ErpErrorKind};
 use async_trait::async_trait;
@@ -221,6 +224,17 @@ impl Adapter for Odoo {
     async fn readable_models(&self, erp_user_id: i64, models: &[ModelName]) -> Result<Vec<ModelName>, ErpError> {
         let owner = self.owner().await?;
         let outcome = rights::readable(&self.caller, owner, erp_user_id, models).await;
+        self.forget_owner_after(&outcome);
+        outcome
+    }
+
+    async fn show_devices(
+        &self,
+        states: &[DeviceState],
+        calls_max: usize,
+    ) -> Result<Vec<Result<(), String>>, ErpError> {
+        let owner = self.owner_of_feed().await?;
+        let outcome = devices::show(&self.caller, owner, states, calls_max.max(1)).await;
         self.forget_owner_after(&outcome);
         outcome
     }

@@ -58,7 +58,7 @@ fn keys(config: &Config) -> anyhow::Result<()> {
 
 /// Each count is at least 1, and small enough for what it counts.
 fn numbers(config: &Config) -> anyhow::Result<()> {
-    let Config { server, store, security, ingest, sync, live, erp, retention, .. } = config;
+    let Config { server, store, security, ingest, sync, mirror, live, erp, retention, .. } = config;
     for (name, number) in [
         ("server.requests_at_once_max", server.requests_at_once_max),
         ("server.connections_max", server.connections_max),
@@ -77,6 +77,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         ("store.pool_max", store.pool_max),
         ("ingest.push_events_max", ingest.push_events_max),
         ("ingest.gaps_max", ingest.gaps_max),
+        ("mirror.calls_max", mirror.calls_max),
         ("live.message_bytes_max", live.message_bytes_max),
         ("erp.reply_bytes_max", erp.reply_bytes_max),
     ] {
@@ -97,7 +98,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
 
 /// Each time is long enough to neither spin nor end everything at once, and short enough to be added to another.
 fn times(config: &Config) -> anyhow::Result<()> {
-    let Config { server, security, ingest, detection, sync, live, erp, retention, .. } = config;
+    let Config { server, security, ingest, detection, sync, mirror, live, erp, retention, .. } = config;
     for (name, least, time_ms) in [
         ("server.request_timeout_ms", 1, server.request_timeout_ms),
         ("server.header_timeout_ms", 10, server.header_timeout_ms),
@@ -113,6 +114,8 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("sync.retry_window_ms", 1, sync.retry_window_ms),
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
         ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),
+        ("mirror.interval_ms", 10, mirror.interval_ms),
+        ("mirror.backoff_max_ms", 10, mirror.backoff_max_ms),
         ("live.auth_timeout_ms", 1, live.auth_timeout_ms),
         ("live.heartbeat_ms", 10, live.heartbeat_ms),
         ("live.send_timeout_ms", 1, live.send_timeout_ms),

@@ -30,6 +30,8 @@ pub struct Config {
     pub detection: Detection,
     /// What goes out to the devices.
     pub sync: Sync,
+    /// What the ERPs show of the devices.
+    pub mirror: Mirror,
     /// Open connections.
     pub live: Live,
     /// How ERPs are called.
@@ -254,6 +256,27 @@ impl Default for Sync {
             rights_fresh_ms: 300_000,
             rights_stale_max_ms: 86_400_000,
         }
+    }
+}
+
+/// What the ERPs show of the devices, in `user.sync.state`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mirror {
+    /// Whether devices are shown there at all.
+    pub enabled: bool,
+    /// The pause between two rounds, in milliseconds: however often a device confirms within it, its state is written
+    /// once.
+    pub interval_ms: u64,
+    /// The longest pause after failures, in milliseconds.
+    pub backoff_max_ms: u64,
+    /// The most calls to one ERP in a round.
+    pub calls_max: usize,
+}
+
+impl Default for Mirror {
+    fn default() -> Self {
+        Self { enabled: true, interval_ms: 30_000, backoff_max_ms: 600_000, calls_max: 20 }
     }
 }
 

@@ -1,8 +1,10 @@
-//! One background reader for each active system, on one node at a time.
+//! One background reader for each active system, on one node at a time, and beside it what tells the system of its
+//! devices.
 
 use super::pull;
 use crate::config::ms;
 use crate::context::Context;
+use crate::mirror;
 use crate::supervise::keep_going;
 use bridge_model::{SystemKey, Timestamp};
 use bridge_store::System;
@@ -55,6 +57,7 @@ async fn reconcile(cx: &Context, node: &str, running: &mut HashMap<SystemKey, Ru
         }
         if !wanted.contains_key(&key) {
             cx.readers.forget(key);
+            cx.mirrors.forget(key);
             cx.hub.forget_readers(key);
             cx.owners.forget(key);
             cx.erps.forget(key);
@@ -66,8 +69,12 @@ async fn reconcile(cx: &Context, node: &str, running: &mut HashMap<SystemKey, Ru
             let settings_of = system.updated_at;
             let (cx, node, stopped) = (cx.clone(), node.to_owned(), stop.clone());
             let task = tokio::spawn(async move {
-                let work = || lead(cx.clone(), node.clone(), system.clone(), stopped.clone());
-                keep_going(&cx.metrics, "reader", &stopped, work).await;
+                let read = || lead(cx.clone(), node.clone(), system.clone(), stopped.clone());
+                let mirror = || mirror::run(&cx, &node, &system, &stopped);
+                tokio::join!(
+                    keep_going(&cx.metrics, "reader", &stopped, read),
+                    keep_going(&cx.metrics, "mirror", &stopped, mirror),
+                );
             });
             Running { settings_of, stop: stop.drop_guard(), task }
         });

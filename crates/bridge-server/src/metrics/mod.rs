@@ -25,7 +25,7 @@ use prometheus::{
 pub const MODELS_MAX: usize = 200;
 
 /// Where panics are caught, as `panics_total` names it.
-const TASKS: &[&str] = &["request", "connection", "job", "jobs", "reader", "readers", "heads"];
+const TASKS: &[&str] = &["request", "connection", "job", "jobs", "reader", "readers", "mirror", "heads"];
 
 macro_rules! table {
     ($($(#[doc = $meaning:literal])+ $field:ident: $kind:ty = $name:literal $labels:tt;)+) => {
@@ -100,6 +100,14 @@ table! {
     source_backlog: IntGaugeVec = "source_backlog_events" ["tenant", "system"];
     /// Missing event ids that are asked for again.
     source_open_gaps: IntGaugeVec = "source_open_gaps" ["tenant", "system"];
+    /// Devices whose state was written to their ERP (`shown`), that were ended there (`ended`), or that it refused
+    /// (`refused`).
+    mirror_states: IntCounterVec = "mirror_states_total" ["outcome"];
+    /// Rounds in which an ERP could not be told of its devices; they are repeated.
+    mirror_failures: IntCounter = "mirror_failures_total" [];
+    /// How long ago the oldest state was confirmed that the system's ERP does not show yet, in seconds; 0 while it shows
+    /// all. Systems whose devices this node mirrors; beyond the first 200 they share `other`, with the highest.
+    mirror_lag: GaugeVec = "mirror_lag_seconds" ["tenant", "system"];
     /// Dead letters that are kept, of all tenants.
     dead_letters: IntGauge = "dead_letters" [];
     /// The log's last position. `tenant` is the tenant's number; beyond the first 100 they share `other`, with the

@@ -15,6 +15,7 @@ mod detection;
 mod devices;
 mod ingest;
 mod live;
+mod mirror;
 mod odoo;
 mod readme;
 mod seen;

@@ -13,6 +13,7 @@ mod log_read;
 mod log_trim;
 mod look_back;
 mod migrations;
+mod mirror;
 mod postgres_only;
 mod rights;
 mod source;

@@ -30,6 +30,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(3, "0003_retries"),
     migration!(4, "0004_user_links"),
     migration!(5, "0005_detection"),
+    migration!(6, "0006_mirror"),
 ];
 
 /// The table that records which steps a database has had.

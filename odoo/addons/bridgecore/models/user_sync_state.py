@@ -12,12 +12,14 @@ APP_TYPES = [
 DEVICE_ID_CHARS_MIN = 3
 DEVICE_ID_CHARS_MAX = 255
 STATES_KEPT_DAYS = 90
+STATES_PER_MIRROR_MAX = 500
+NUMBER_MAX = 2 ** 31 - 1
 
 
 class UserSyncState(models.Model):
-    """How far each device has come, for apps and readers that keep their place here.
+    """How far each device has come, for its user to see, and for apps and readers that keep their place here.
 
-    BridgeCore's own cursors are in its own store.
+    BridgeCore's own cursors are in its own store; it shows them here.
     """
 
     _name = 'user.sync.state'
@@ -140,6 +142,72 @@ class UserSyncState(models.Model):
             self._require_owner(owner.id)
         states.write({'last_event_id': 0, 'sync_count': 0, 'last_event_count': 0, 'last_sync_time': False})
         return True
+
+    @api.model
+    def mirror_states(self, states):
+        """Show what BridgeCore knows of many devices; for the service.
+
+        Each state is a dict with ``user_id``, ``device_id``, ``app_type``, ``is_active`` and, for those
+        that are in use, ``last_event_id``, ``last_sync_time`` (in Odoo's form, or False), ``sync_count``,
+        ``last_event_count`` and ``total_events_synced``. The values are set and not added to, so that a
+        repeated call changes nothing, and the id may move back. A device that is not in use and not known
+        stays unknown. Gives ``{'refused': [False or why, for each]}`` (XML-RPC carries no None): one that
+        is refused does not keep the others from being shown.
+        """
+        self._require_owner(None)
+        if len(states) > STATES_PER_MIRROR_MAX:
+            raise UserError(_('At most %s states at once.', STATES_PER_MIRROR_MAX))
+        refused = [self._mirror_refusal(state) for state in states]
+        states = [state for state, reason in zip(states, refused) if not reason]
+        known = {
+            (state.user_id.id, state.device_id, state.app_type): state
+            for state in self.sudo().search([
+                ('user_id', 'in', [state['user_id'] for state in states]),
+                ('device_id', 'in', [state['device_id'] for state in states])])
+        }
+        new = {}
+        for state in states:
+            key = (state['user_id'], state['device_id'], state['app_type'])
+            values = self._mirror_values(state)
+            if key in known:
+                record = known[key]
+                news = {name: value for name, value in values.items() if record[name] != value}
+                if news:
+                    record.write(news)
+            elif state['is_active']:
+                new[key] = dict(values, user_id=key[0], device_id=key[1], app_type=key[2])
+        self.sudo().create(list(new.values()))
+        return {'refused': refused}
+
+    def _mirror_refusal(self, state):
+        """Why a state cannot be shown, or False."""
+        if not isinstance(state, dict) or not isinstance(state.get('user_id'), int):
+            return _('A state names its user.')
+        if not 0 < state['user_id'] <= NUMBER_MAX or not self.env['res.users'].sudo().browse(state['user_id']).exists():
+            return _('There is no user %s.', state['user_id'])
+        if state.get('app_type') not in dict(APP_TYPES):
+            return _('Unknown app type: %s', state.get('app_type'))
+        if not isinstance(state.get('is_active'), bool):
+            return _('A state says whether it is active.')
+        try:
+            self._require_device_id(state.get('device_id'))
+            self._mirror_values(state)
+        except (ValidationError, ValueError, TypeError) as error:
+            return str(error)
+        return False
+
+    def _mirror_values(self, state):
+        """The fields to write, in the form in which they are read."""
+        values = {'is_active': state['is_active']}
+        if not state['is_active']:
+            return values
+        for name in ('last_event_id', 'sync_count', 'last_event_count', 'total_events_synced'):
+            number = state.get(name)
+            if not isinstance(number, int) or not 0 <= number <= NUMBER_MAX:
+                raise ValidationError(_('%s must be a whole number from 0.', name))
+            values[name] = number
+        values['last_sync_time'] = fields.Datetime.to_datetime(state.get('last_sync_time') or False) or False
+        return values
 
     @api.model
     def cleanup_old_states(self, days=STATES_KEPT_DAYS):

@@ -103,3 +103,55 @@ class TestSyncState(BridgeCoreCase):
         service.browse(old['id']).write({'last_sync_time': '2020-01-01 00:00:00'})
         self.assertGreaterEqual(service.cleanup_old_states(90), 1)
         self.assertEqual(service.browse([old['id'], new['id']]).exists().ids, [new['id']])
+
+    def mirrored(self, user, device_id, **values):
+        state = {
+            'user_id': user.id, 'device_id': device_id, 'app_type': 'sales_app', 'is_active': True,
+            'last_event_id': 40, 'last_sync_time': '2026-03-02 09:00:00', 'sync_count': 3, 'last_event_count': 2,
+            'total_events_synced': 9,
+        }
+        return dict(state, **values)
+
+    def test_the_service_shows_many_at_once(self):
+        service = self.env['user.sync.state'].with_user(self.service)
+        states = [self.mirrored(self.user, 'phone-7'), self.mirrored(self.other_user, 'phone-8')]
+        self.assertEqual(service.mirror_states(states), {'refused': [False, False]})
+        mine = self.states.search([('device_id', '=', 'phone-7')])
+        self.assertEqual((mine.user_id, mine.last_event_id, mine.sync_count, mine.total_events_synced, mine.is_active),
+                         (self.user, 40, 3, 9, True))
+        self.assertEqual(str(mine.last_sync_time), '2026-03-02 09:00:00')
+        self.assertFalse(self.states.search([('device_id', '=', 'phone-8')]), 'it belongs to another user')
+        # Repeated, it changes nothing; and it may go back, as a reset device does.
+        self.env.flush_all()
+        self.env.cr.execute('SELECT ctid::text FROM user_sync_state WHERE id = %s', (mine.id,))
+        place = self.env.cr.fetchone()
+        service.mirror_states(states)
+        self.env.flush_all()
+        self.env.cr.execute('SELECT ctid::text FROM user_sync_state WHERE id = %s', (mine.id,))
+        self.assertEqual(self.env.cr.fetchone(), place, 'the row was not written')
+        service.mirror_states([self.mirrored(self.user, 'phone-7', last_event_id=0, last_sync_time=False)])
+        self.assertEqual((mine.last_event_id, mine.last_sync_time), (0, False))
+        # One that is gone keeps what was shown last; one that was never shown stays unknown.
+        gone = [{'user_id': self.user.id, 'device_id': device, 'app_type': 'sales_app', 'is_active': False}
+                for device in ('phone-7', 'phone-9')]
+        self.assertEqual(service.mirror_states(gone), {'refused': [False, False]})
+        self.assertEqual((mine.is_active, mine.sync_count), (False, 3))
+        self.assertFalse(service.search([('device_id', '=', 'phone-9')]))
+        service.mirror_states(states[:1])
+        self.assertTrue(mine.is_active)
+
+    def test_what_cannot_be_shown_is_refused_alone(self):
+        service = self.env['user.sync.state'].with_user(self.service)
+        good = self.mirrored(self.user, 'phone-7')
+        bad = [
+            dict(good, user_id=2 ** 31 - 1), dict(good, user_id=None), dict(good, app_type='no_app'),
+            dict(good, device_id='x'), dict(good, last_event_id=-1), dict(good, sync_count=2 ** 31),
+            dict(good, last_sync_time='yesterday'), dict(good, is_active=None), 'nonsense',
+        ]
+        refused = service.mirror_states(bad[:4] + [good] + bad[4:])['refused']
+        self.assertEqual([reason is False for reason in refused], [False] * 4 + [True] + [False] * 5)
+        self.assertEqual(len(service.search([('device_id', '=', 'phone-7')])), 1)
+        with self.assertRaises(UserError):
+            service.mirror_states([good] * 501)
+        with self.assertRaises(AccessError):
+            self.states.mirror_states([good])

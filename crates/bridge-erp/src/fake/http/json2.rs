@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// The methods that work on a model and not on records of it.
-const OF_THE_MODEL: [&str; 22] = [
+const OF_THE_MODEL: [&str; 23] = [
     "bridgecore_info",
     "check_access_rights",
     "context_get",
@@ -28,6 +28,7 @@ const OF_THE_MODEL: [&str; 22] = [
     "get_statistics",
     "load",
     "mark_batch_as_processed",
+    "mirror_states",
     "name_create",
     "name_search",
     "pull_events",

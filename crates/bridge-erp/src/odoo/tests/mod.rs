@@ -1,6 +1,7 @@
 //! The adapter through its front door, against servers on real sockets.
 
 mod demo_erp;
+mod devices;
 mod feed;
 mod hostile;
 mod protocols;

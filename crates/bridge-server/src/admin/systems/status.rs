@@ -4,6 +4,7 @@ use super::{PROBE_WAIT, as_fact, find, too_slow, was_reached};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::ingest::ReaderStatus;
+use crate::mirror::MirrorStatus;
 use crate::problem::Problem;
 use bridge_erp::FeedKind;
 use bridge_model::{Strategy, SystemId};
@@ -31,6 +32,8 @@ pub struct SystemStatus {
     pub addon: Option<FeedKind>,
     /// What the background reader has read and how far it lags.
     pub reader: ReaderStatus,
+    /// How far it shows the devices of its users; `null` where it can't, and on nodes that do not tell it.
+    pub mirror: Option<MirrorStatus>,
     /// What went wrong while asking, in the shape of errors.
     #[schema(value_type = Option<Problem>)]
     pub error: Option<Value>,
@@ -48,6 +51,7 @@ pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
         detection: None,
         addon: None,
         reader: crate::ingest::reader_status(cx, &system).await?,
+        mirror: cx.mirrors.get(system.key),
         error: None,
     };
     let verdict = tokio::time::timeout(PROBE_WAIT, ask(cx, &system, &mut status)).await;

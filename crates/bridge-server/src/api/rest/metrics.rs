@@ -130,8 +130,19 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
     systems.sort_by_key(|system| system.key);
     let mut connected: BTreeMap<String, i64> = BTreeMap::new();
     let mut sources: BTreeMap<[String; 2], Source> = BTreeMap::new();
+    let mut mirrors: BTreeMap<[String; 2], f64> = BTreeMap::new();
     for (index, system) in systems.iter().enumerate() {
         let count = connected.entry(system.system_type.clone()).or_default();
+        let labels = if index < SYSTEMS_MAX {
+            [system.tenant.0.to_string(), system.system_id.to_string()]
+        } else {
+            [OTHER.to_owned(), OTHER.to_owned()]
+        };
+        if let Some(mirror) = cx.mirrors.get(system.key) {
+            let lag = mirror.untold_since.map_or(0.0, |since| cx.clock.now().since(since).as_secs_f64());
+            let highest = mirrors.entry(labels.clone()).or_insert(lag);
+            *highest = highest.max(lag);
+        }
         let status = reader_status(cx, system).await?;
         if status.state == ReaderState::Idle {
             // Another node reads it, and tells.
@@ -139,11 +150,6 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
         }
         let up = status.state != ReaderState::Failing;
         *count += i64::from(up);
-        let labels = if index < SYSTEMS_MAX {
-            [system.tenant.0.to_string(), system.system_id.to_string()]
-        } else {
-            [OTHER.to_owned(), OTHER.to_owned()]
-        };
         let source = sources.entry(labels).or_default();
         source.lag_seconds = match (source.lag_seconds, status.lag_seconds) {
             (Some(one), Some(other)) => Some(one.max(other)),
@@ -157,6 +163,10 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
     metrics.active_connections.reset();
     for (system_type, count) in connected {
         metrics.active_connections.with_label_values(&[system_type]).set(count);
+    }
+    metrics.mirror_lag.reset();
+    for (labels, seconds) in mirrors {
+        metrics.mirror_lag.with_label_values(&labels).set(seconds);
     }
     metrics.source_lag.reset();
     metrics.source_up.reset();

@@ -1,4 +1,5 @@
 //! The product on a real Odoo 19 with the add-on installed.
 
 mod main_job;
+mod mirror;
 mod server;

@@ -110,7 +110,8 @@ impl Odoo {
         self.connection_as(&self.description.login, &self.description.password)
     }
 
-    fn connection_as(&self, username: &str, password: &str) -> Connection {
+    /// How somebody else connects to it.
+    pub(super) fn connection_as(&self, username: &str, password: &str) -> Connection {
         let value = json!({
             "url": format!("http://127.0.0.1:{}", self.port),
             "database": self.database, "username": username, "password": password,
