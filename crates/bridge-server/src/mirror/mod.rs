@@ -16,9 +16,10 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 /// How far a system's ERP has been told of the devices, by this node.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct MirrorStatus {
     /// When the last round ended well.
     pub last_success_at: Option<Timestamp>,
