@@ -74,13 +74,12 @@ async fn with_event_ids(
     let mut known: HashMap<Position, Option<i64>> = HashMap::new();
     let (mut clear, mut unclear) = (Vec::new(), false);
     for state in waiting {
-        let highest = match known.get(&state.confirmed) {
-            Some(highest) => *highest,
-            None => {
-                let highest = cx.store.highest_event_id(system.tenant, system.key, epoch, state.confirmed).await?;
-                known.insert(state.confirmed, highest);
-                highest
-            }
+        let highest = if let Some(highest) = known.get(&state.confirmed) {
+            *highest
+        } else {
+            let highest = cx.store.highest_event_id(system.tenant, system.key, epoch, state.confirmed).await?;
+            known.insert(state.confirmed, highest);
+            highest
         };
         match highest {
             Some(highest) => {
