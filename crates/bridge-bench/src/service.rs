@@ -97,7 +97,7 @@ pub(crate) struct Service {
 impl Service {
     /// Starts it on an empty database, and makes the system and the user.
     pub(crate) async fn create(bridgecore: &Path, database: Database, erp: SocketAddr) -> anyhow::Result<Self> {
-        let program = launch(bridgecore, &database).await?;
+        let program = launch(bridgecore, &database, &[]).await?;
         let address = program.address;
         let admin = log_in(address, "admin").await?;
         let system = post(
@@ -128,7 +128,15 @@ impl Service {
     ) -> anyhow::Result<Self> {
         self.program.stop().await?;
         work(&self.database).await?;
-        let program = launch(&self.bridgecore, &self.database).await?;
+        let program = launch(&self.bridgecore, &self.database, &[]).await?;
+        Ok(Self { program, ..self })
+    }
+
+    /// Stops it and starts it again so that it answers every pull from the database.
+    pub(crate) async fn without_tail(self) -> anyhow::Result<Self> {
+        self.program.stop().await?;
+        let settings = [("BRIDGECORE_SYNC__TAIL_ROWS_MAX", "0")];
+        let program = launch(&self.bridgecore, &self.database, &settings).await?;
         Ok(Self { program, ..self })
     }
 
@@ -193,8 +201,10 @@ pub(crate) fn command(bridgecore: &Path, database: &Database) -> anyhow::Result<
     Ok(command)
 }
 
-async fn launch(bridgecore: &Path, database: &Database) -> anyhow::Result<Program> {
-    let started = Program::start(command(bridgecore, database)?).await;
+async fn launch(bridgecore: &Path, database: &Database, settings: &[(&str, &str)]) -> anyhow::Result<Program> {
+    let mut command = command(bridgecore, database)?;
+    command.envs(settings.iter().copied());
+    let started = Program::start(command).await;
     started.with_context(|| format!("start the service; its log is in {}", database.folder.display()))
 }
 

@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
 use crate::serve::serve;
 use crate::supervise::keep_going;
-use crate::sync::Rights;
+use crate::sync::{Rights, Tails};
 use anyhow::Context as _;
 use bridge_model::{Clock, Entropy};
 use bridge_store::{Store, StoreOptions};
@@ -53,6 +53,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         owners: Arc::new(Owners::default()),
         readers: Arc::new(Readers::default()),
         mirrors: Arc::new(Mirrors::default()),
+        tails: Arc::new(Tails::new(&config.sync)),
         rights: Arc::new(Rights::default()),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
         metrics: Arc::new(Metrics::new().context("register the metrics")?),

@@ -8,7 +8,7 @@ use crate::hub::Hub;
 use crate::ingest::Readers;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
-use crate::sync::Rights;
+use crate::sync::{Rights, Tails};
 use bridge_model::{Clock, Entropy};
 use bridge_store::Store;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct Context {
     pub readers: Arc<Readers>,
     /// How far the ERPs have been told of the devices.
     pub mirrors: Arc<Mirrors>,
+    /// The newest changes, written.
+    pub tails: Arc<Tails>,
     /// What ERP users may read, as last learned.
     pub rights: Arc<Rights>,
     /// Passwords, tokens and keys.

@@ -53,6 +53,8 @@ pub struct LogQuery {
     pub limit: u32,
     /// How many positions to look at, at most, so that a filter that matches nothing costs no more; 0 counts as 1.
     pub scan_max: u32,
+    /// Whether `payload`, `old_data` and `new_data` are wanted; where not, they are not read and are `None`.
+    pub contents: bool,
 }
 
 impl LogQuery {
@@ -60,7 +62,8 @@ impl LogQuery {
         i64::from(self.limit.max(1))
     }
 
-    pub(crate) fn scan_end(&self) -> Position {
+    /// The last position that may be looked at.
+    pub fn scan_end(&self) -> Position {
         self.after.plus(i64::from(self.scan_max.max(1)))
     }
 

@@ -101,7 +101,9 @@ async fn on_sqlite(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         let long_log = if bench.args.full { 10_000_000 } else { 2_000_000 };
         let long = bench.service(Database::sqlite(folder, "long")?, long_log).await?;
         let short = bench.service(Database::sqlite(folder, "short")?, SHORT_LOG).await?;
-        pull::long_log(bench, &short, &long, long_log).await.context("the long log")?;
+        pull::long_log(bench, &short, &long, long_log, pull::From::Tail).await.context("the long log")?;
+        let (short, long) = (short.without_tail().await?, long.without_tail().await?);
+        pull::long_log(bench, &short, &long, long_log, pull::From::Database).await.context("the long log, read")?;
         short.program.stop().await?;
         long.program.stop().await?;
     }

@@ -31,7 +31,7 @@ pub(super) async fn nothing_new(bench: &mut Bench<'_>, service: &Service) -> any
 /// Each connection is a device that gets 100 changes from somewhere in the log with each pull.
 pub(super) async fn hundred(bench: &mut Bench<'_>, service: &Service) -> anyhow::Result<()> {
     let head = reset_devices(service).await?;
-    let (turns, floor) = beside_floor(bench, service, Arc::new(anywhere(service, head))).await?;
+    let (turns, floor) = beside_floor(bench, service, Arc::new(between(service, 0, head))).await?;
     let what = format!("pull of 100 changes, {}", service.database.name);
     if service.database.name == "SQLite" {
         bench.report.goal(Goal::at_least("pull of 100 changes: answers a second", 8_000.0, turns.per_second()));
@@ -41,15 +41,27 @@ pub(super) async fn hundred(bench: &mut Bench<'_>, service: &Service) -> anyhow:
     Ok(())
 }
 
+/// Where the changes of a pull come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// The newest ones, which the service keeps in memory.
+    Tail,
+    /// Anywhere in the log; the service keeps nothing in memory.
+    Database,
+}
+
 /// The pull of 100 changes on the short log and on the long one, in turns.
 pub(super) async fn long_log(
     bench: &mut Bench<'_>,
     short: &Service,
     long: &Service,
     long_log: i64,
+    from: From,
 ) -> anyhow::Result<()> {
-    let in_short = Arc::new(anywhere(short, reset_devices(short).await?));
-    let in_long = Arc::new(anywhere(long, reset_devices(long).await?));
+    let (short_head, long_head) = (reset_devices(short).await?, reset_devices(long).await?);
+    let first = if from == From::Tail { long_head - short_head } else { 0 };
+    let in_short = Arc::new(between(short, 0, short_head));
+    let in_long = Arc::new(between(long, first, long_head));
     let (mut of_short, mut of_long) = (Turns::default(), Turns::default());
     for _ in 0..bench.args.rounds {
         of_short.0.push(one_turn(bench, short, &in_short).await?);
@@ -57,11 +69,14 @@ pub(super) async fn long_log(
     }
     let slower = of_short.per_second() / of_long.per_second();
     let (long_log, short_log) = (grouped(long_log), grouped(SHORT_LOG));
-    let what = format!("pull of 100 changes, log of {long_log} changes: times as slow as of {short_log}");
+    let which = match from {
+        From::Tail => format!("pull of 100 of the newest {short_log} changes, log of {long_log}"),
+        From::Database => format!("pull of 100 changes anywhere in a log of {long_log}, read from the database"),
+    };
+    let what = format!("{which}: times as slow as in a log of {short_log}");
     bench.report.goal(Goal::at_most(what, 1.3, slower));
     let floor = Floor::rate("the same on the short log", of_short.per_second());
-    let what = format!("pull of 100 changes anywhere in a log of {long_log}, SQLite");
-    bench.report.row(Row::of(what, CONNECTIONS, &of_long).with_floors([floor]));
+    bench.report.row(Row::of(format!("{which}, SQLite"), CONNECTIONS, &of_long).with_floors([floor]));
     Ok(())
 }
 
@@ -69,13 +84,14 @@ fn grouped(changes: i64) -> String {
     whole(i32::try_from(changes).map_or(f64::NAN, f64::from))
 }
 
-/// The `n`-th pull of a connection starts at a place that looks random and is the same in every run.
-fn anywhere(service: &Service, head: i64) -> impl Requests + use<> {
+/// The `n`-th pull of a connection starts at a place between `first` and `head` that looks random and is the same in
+/// every run.
+fn between(service: &Service, first: i64, head: i64) -> impl Requests + use<> {
     let bearer = service.bearer();
-    let places = u64::try_from(head - i64::from(PAGE)).unwrap_or(1).max(1);
+    let places = u64::try_from(head - first - i64::from(PAGE)).unwrap_or(1).max(1);
     move |connection: usize, n: u64, out: &mut Vec<u8>| {
         let mixed = (n * 64 + u64::try_from(connection).unwrap_or(0)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 17;
-        let place = i64::try_from(mixed % places).unwrap_or(0);
+        let place = first + i64::try_from(mixed % places).unwrap_or(0);
         out.extend_from_slice(&pull_request(&bearer, &device(connection), place, PAGE));
         true
     }

@@ -49,8 +49,8 @@ async fn connect(State(cx): State<Context>, places: Arc<Semaphore>, request: Req
         .protocols([BEARER_PROTOCOL])
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
-        // Frames go to the socket at once, and never more than a few wait in memory.
-        .write_buffer_size(0)
+        // Frames go to the socket together, and never more than a few wait in memory.
+        .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX);
     let counted = cx.hub.session();
     Ok(upgrade.on_upgrade(move |socket| async move {
@@ -60,6 +60,9 @@ async fn connect(State(cx): State<Context>, places: Arc<Semaphore>, request: Req
         drop((place, counted, open));
     }))
 }
+
+/// From how many bytes on the frames of a batch go to the socket before it is whole.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
 /// The most bytes of a connection that wait in memory for its socket: one message is far smaller.
 const WRITE_BUFFER_BYTES_MAX: usize = 4 * 1024 * 1024;

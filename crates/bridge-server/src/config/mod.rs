@@ -234,6 +234,11 @@ pub struct Sync {
     pub limit_max: u32,
     /// The most positions looked at for one answer.
     pub scan_max: u32,
+    /// The most of the newest changes of each tenant that are kept in memory, already written as JSON; devices that are
+    /// further behind are served from the database. 0: none.
+    pub tail_rows_max: usize,
+    /// The most memory that these take together, for all tenants, in bytes.
+    pub tail_bytes_max: usize,
     /// Within how many milliseconds the same pull without a token is taken for a retry and gets the same batch.
     pub retry_window_ms: u64,
     /// The longest that a pull waits for a change (`wait_s`), in seconds; `server.request_timeout_ms` bounds it as well.
@@ -251,6 +256,8 @@ impl Default for Sync {
             limit_default: 100,
             limit_max: 1_000,
             scan_max: 20_000,
+            tail_rows_max: 20_000,
+            tail_bytes_max: 64 * 1024 * 1024,
             retry_window_ms: 10_000,
             wait_max_s: 55,
             rights_fresh_ms: 300_000,

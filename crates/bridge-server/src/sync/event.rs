@@ -1,8 +1,10 @@
 //! A change as a device sees it.
 
 use bridge_model::{Change, Event, Origin, Position, Priority, RecordId, SystemId, Timestamp};
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A change in an answer. `id` is the position in the log.
@@ -77,5 +79,47 @@ impl EventOut {
             idempotency_key: body.idempotency_key.filter(|_| !bare),
             contents,
         }
+    }
+}
+
+/// A change as a device sees it, written as JSON once for all who see the same of it.
+#[derive(Debug, Clone)]
+pub struct EventText {
+    /// The position.
+    pub id: Position,
+    /// An [`EventOut`] as JSON.
+    pub text: Arc<str>,
+}
+
+/// What a written change is about.
+#[derive(Debug, Deserialize)]
+pub(super) struct Outline {
+    pub(super) system_id: Option<SystemId>,
+    pub(super) model: String,
+    pub(super) record_id: Option<RecordId>,
+    pub(super) event: Event,
+    pub(super) changed_fields: Option<Vec<String>>,
+}
+
+impl EventText {
+    /// What it is about.
+    pub(super) fn outline(&self) -> Result<Outline, serde_json::Error> {
+        serde_json::from_str(&self.text)
+    }
+
+    /// The same change with other names of changed fields.
+    pub(super) fn with_changed_fields(&self, names: Option<&[String]>) -> Result<Self, serde_json::Error> {
+        const FIELD: &str = r#""changed_fields":"#;
+        // The first one is the change's own: inside a text its quotes would be escaped, and the contents, in which
+        // anything can stand, come after it.
+        let begin = self.text.find(FIELD).map_or(self.text.len(), |at| at + FIELD.len());
+        let (before, rest) = self.text.split_at(begin);
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        if let Some(value) = values.next() {
+            value?;
+        }
+        let after = rest.get(values.byte_offset()..).unwrap_or_default();
+        let text = [before, &serde_json::to_string(&names)?, after].concat();
+        Ok(Self { id: self.id, text: text.into() })
     }
 }

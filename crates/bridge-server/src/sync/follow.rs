@@ -1,8 +1,9 @@
 //! Reading the log as a viewer: one page, or on and on.
 
-use super::event::EventOut;
-use super::rights;
+use super::event::EventText;
+use super::page::{Page, Sight};
 use super::scope::{Scope, Viewer};
+use super::{rights, tail};
 use crate::context::Context;
 use crate::metrics::Timer;
 use crate::problem::{Problem, ProblemKind};
@@ -30,7 +31,7 @@ pub(super) enum Look {
 #[derive(Debug)]
 pub struct Batch {
     /// The changes, in the order of their positions.
-    pub events: Vec<EventOut>,
+    pub events: Vec<EventText>,
     /// The last position that was looked at.
     pub scanned_to: Position,
     /// The log's end when it was looked at.
@@ -62,31 +63,30 @@ pub(super) async fn look(
     }
     let room = up_to.map_or(i64::MAX, |up_to| up_to.get() - after.get());
     let scan_max = u32::try_from(room.max(1)).unwrap_or(u32::MAX).min(cx.config.sync.scan_max);
-    let query = LogQuery { after, models: scope.models.clone(), system: scope.system, limit, scan_max };
-    let timer = Timer::start(&*cx.clock, &cx.metrics.read_log_seconds);
-    let read = cx.store.read(viewer.tenant, &query).await?;
-    drop(timer);
-    let page = match read {
-        LogRead::Page(page) => page,
-        LogRead::Trimmed { head, .. } => return Ok(Look::Trimmed { head }),
-        LogRead::Ahead { .. } => return Ok(Look::Ahead),
+    let sight = if viewer.is_admin { Sight::Whole } else { Sight::Outline };
+    let contents = sight == Sight::Whole;
+    let query = LogQuery { after, models: None, system: None, limit, scan_max, contents };
+    let page = match tail::read(cx, viewer.tenant, sight, scope, &query, span).await? {
+        Some(page) => page,
+        None => match read_log(cx, viewer.tenant, scope, query).await? {
+            LogRead::Page(page) => Page::of(cx, viewer.tenant, page, sight).await?,
+            LogRead::Trimmed { head, .. } => return Ok(Look::Trimmed { head }),
+            LogRead::Ahead { .. } => return Ok(Look::Ahead),
+        },
     };
-    if page.changes.is_empty() {
-        return Ok(Look::Page(Batch { events: Vec::new(), scanned_to: page.scanned_to, head: page.head }));
+    let mut batch =
+        Batch { events: Vec::with_capacity(page.events.len()), scanned_to: page.scanned_to, head: page.head };
+    if page.events.is_empty() {
+        return Ok(Look::Page(batch));
     }
-    let wanted: Vec<(SystemKey, &ModelName)> =
-        page.changes.iter().map(|change| (change.body.system, &change.body.model)).collect();
+    let wanted: Vec<(SystemKey, &ModelName)> = page.kinds.iter().map(|kind| (kind.system, &kind.model)).collect();
     let seen = rights::of(cx, viewer, &wanted, scope.models.as_deref().unwrap_or_default()).await?;
-    let names = cx.store.system_names(viewer.tenant).await?;
-    let mut batch = Batch { events: Vec::new(), scanned_to: page.scanned_to, head: page.head };
+    // Rights are rights on models: each kind is judged once.
+    let verdicts: Vec<Option<bool>> = page.kinds.iter().map(|kind| seen.may_see(kind.system, &kind.model)).collect();
     let mut looked_to = after;
-    for change in page.changes {
-        let position = change.position;
-        match seen.may_see(change.body.system, &change.body.model) {
-            Some(true) => {
-                let name = names.get(&change.body.system).cloned();
-                batch.events.push(EventOut::of(change, name, viewer.is_admin));
-            }
+    for event in page.events {
+        match verdicts.get(event.kind).copied().flatten() {
+            Some(true) => batch.events.push(EventText { id: event.position, text: event.text }),
             Some(false) => {}
             // Neither shown nor skipped: the page ends before it.
             None if looked_to > after => {
@@ -95,9 +95,15 @@ pub(super) async fn look(
             }
             None => return Err(seen.into_unknown().unwrap_or_else(unknown)),
         }
-        looked_to = position;
+        looked_to = event.position;
     }
     Ok(Look::Page(batch))
+}
+
+async fn read_log(cx: &Context, tenant: TenantId, scope: &Scope, query: LogQuery) -> Result<LogRead, Problem> {
+    let query = LogQuery { models: scope.models.clone(), system: scope.system, ..query };
+    let _timer = Timer::start(&*cx.clock, &cx.metrics.read_log_seconds);
+    Ok(cx.store.read(tenant, &query).await?)
 }
 
 fn unknown() -> Problem {
@@ -174,8 +180,13 @@ impl Follower {
     pub async fn next(&mut self, cx: &Context, limit: u32) -> Result<Option<Batch>, Problem> {
         loop {
             // Marked as seen before the log is read, so that a change in between is not slept through.
-            self.head.borrow_and_update();
-            let span = cx.store.kept(self.viewer.tenant).await?;
+            let head = *self.head.borrow_and_update();
+            let span = if head > self.next {
+                // That much is in the log. How far it was trimmed matters only to who has to ask the database.
+                LogSpan { after: Position::START, up_to: head }
+            } else {
+                cx.store.kept(self.viewer.tenant).await?
+            };
             let wish = Wish { after: self.next, up_to: None, limit };
             match look(cx, &self.viewer, &self.scope, wish, span).await? {
                 Look::Page(batch) if batch.scanned_to > self.next => {

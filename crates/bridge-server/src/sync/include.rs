@@ -1,7 +1,7 @@
 //! `include`: the changed records' current fields in the answer of the pull that tells of the changes.
 
 use super::current::{ROWS_PER_CALL_MAX, Reading, Record};
-use super::event::EventOut;
+use super::event::{EventText, Outline};
 use super::scope::{Scope, Viewer};
 use crate::config::ms;
 use crate::context::Context;
@@ -66,7 +66,7 @@ pub(super) async fn include(
     cx: &Context,
     viewer: &Viewer,
     scope: &Scope,
-    events: &[EventOut],
+    events: &[EventText],
     include: &Include,
 ) -> Option<Included> {
     let chosen = match include {
@@ -75,6 +75,9 @@ pub(super) async fn include(
         Include::Chosen(chosen) => Some(&chosen.fields),
     };
     let mut included = Included::default();
+    // What was written here can be read here.
+    let events: Vec<Outline> = events.iter().filter_map(|event| event.outline().ok()).collect();
+    let events = &*events;
     if events.iter().all(|event| event.record_id.is_none()) {
         return Some(included);
     }
@@ -109,7 +112,7 @@ async fn prepare<'a>(
     cx: &'a Context,
     viewer: &Viewer,
     scope: &Scope,
-    events: &[EventOut],
+    events: &[Outline],
     included: &mut Included,
 ) -> Result<(Reading<'a>, Wanted), Problem> {
     let system = match scope.system {

@@ -2,7 +2,7 @@
 
 use super::compact::compact;
 use super::current::Record;
-use super::event::EventOut;
+use super::event::{EventOut, EventText};
 use super::follow::{Batch, Look, Patience, Wish, look};
 use super::include::{Include, IncludeError, include};
 use super::scope::{Scope, Viewer, viewer_for};
@@ -53,7 +53,7 @@ pub struct PullRequest {
 }
 
 /// What a pull gets.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct PullAnswer {
     /// `success`, or `resync_required`.
     pub status: &'static str,
@@ -62,7 +62,8 @@ pub struct PullAnswer {
     /// How many.
     pub new_events_count: usize,
     /// The changes, in the order of their ids.
-    pub events: Vec<EventOut>,
+    #[schema(value_type = Vec<EventOut>)]
+    pub events: Vec<EventText>,
     /// To be sent as `last_sync_token` once the changes are dealt with.
     pub next_sync_token: String,
     /// When this device was last answered before, if ever.
@@ -75,12 +76,73 @@ pub struct PullAnswer {
     pub snapshot_position: Option<Position>,
     /// The changed records by model, if the request asked for them. One that was changed and is not here can't be read
     /// by this user any more.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<BTreeMap<String, Vec<Object>>>)]
     pub records: Option<BTreeMap<String, Vec<Record>>>,
     /// Why the records of some models are not here.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub include_error: Option<IncludeError>,
+}
+
+/// What stands before the changes in an answer.
+#[derive(Serialize)]
+struct Before {
+    status: &'static str,
+    has_updates: bool,
+    new_events_count: usize,
+}
+
+/// What stands after them.
+#[derive(Serialize)]
+struct After<'a> {
+    next_sync_token: &'a str,
+    last_sync_time: Option<Timestamp>,
+    has_more: bool,
+    resync_required: bool,
+    snapshot_position: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<&'a BTreeMap<String, Vec<Record>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include_error: Option<&'a IncludeError>,
+}
+
+/// What an answer without changes takes, about.
+const ANSWER_BYTES: usize = 512;
+
+impl PullAnswer {
+    /// The answer as JSON, with the changes as they are written already.
+    pub fn to_json(&self) -> Result<Vec<u8>, Problem> {
+        let Self { status, has_updates, new_events_count, .. } = *self;
+        let before = Before { status, has_updates, new_events_count };
+        let after = After {
+            next_sync_token: &self.next_sync_token,
+            last_sync_time: self.last_sync_time,
+            has_more: self.has_more,
+            resync_required: self.resync_required,
+            snapshot_position: self.snapshot_position,
+            records: self.records.as_ref(),
+            include_error: self.include_error.as_ref(),
+        };
+        let texts = self.events.iter().map(|event| event.text.len() + 1).sum::<usize>();
+        let mut json = Vec::with_capacity(texts + ANSWER_BYTES);
+        serde_json::to_writer(&mut json, &before).map_err(not_written)?;
+        // Both parts are objects: the changes go between the one's fields and the other's.
+        json.pop();
+        json.extend_from_slice(b",\"events\":[");
+        for (n, event) in self.events.iter().enumerate() {
+            if n > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(event.text.as_bytes());
+        }
+        json.extend_from_slice(b"],");
+        let fields = json.len();
+        serde_json::to_writer(&mut json, &after).map_err(not_written)?;
+        json.remove(fields);
+        Ok(json)
+    }
+}
+
+fn not_written(error: serde_json::Error) -> Problem {
+    Problem::new(ProblemKind::Internal, "The answer could not be written").caused_by(error)
 }
 
 /// How often a pull is done again because another request of the same device was faster.
@@ -143,7 +205,7 @@ pub(super) async fn pull(cx: &Context, caller: &Caller, request: PullRequest) ->
         if !worth_saving(&before, &cursor, now) || cx.store.save_cursor(&cursor).await? {
             let mut answer = answer(batch, last_sync_time);
             if request.compact {
-                answer.events = compact(answer.events);
+                answer.events = compact(answer.events).map_err(not_written)?;
                 answer.new_events_count = answer.events.len();
             }
             if let Some(wish) = &request.include

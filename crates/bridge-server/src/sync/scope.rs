@@ -1,5 +1,6 @@
 //! What a device asks for, and as whom it looks.
 
+use super::page::Kind;
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
@@ -102,6 +103,12 @@ impl Scope {
             ),
         };
         Ok(Self { app_type, models_filter, system, models })
+    }
+
+    /// Whether changes of this kind are asked for.
+    pub(super) fn asks_for(&self, kind: &Kind) -> bool {
+        self.system.is_none_or(|system| system == kind.system)
+            && self.models.as_ref().is_none_or(|models| models.contains(&kind.model))
     }
 
     /// The key of the device's cursor for this scope: a narrower one has a cursor of its own, so that confirming it

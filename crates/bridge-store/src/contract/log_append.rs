@@ -299,7 +299,8 @@ fn progress() -> SourceProgress {
 
 /// The whole log of a tenant.
 async fn all(store: &Store, tenant: TenantId) -> Vec<Change> {
-    let query = LogQuery { after: Position::START, models: None, system: None, limit: 1_000, scan_max: 10_000 };
+    let query =
+        LogQuery { after: Position::START, models: None, system: None, limit: 1_000, scan_max: 10_000, contents: true };
     match store.read(tenant, &query).await.unwrap() {
         LogRead::Page(page) => page.changes,
         other => panic!("{other:?}"),

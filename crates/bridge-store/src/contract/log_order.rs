@@ -28,7 +28,8 @@ async fn a_follower_misses_nothing_of_64_concurrent_writers(bed: Bed) {
     }
     let store = nodes[0].clone();
     let follower = tokio::spawn(async move {
-        let mut query = LogQuery { after: Position::START, models: None, system: None, limit: 50, scan_max: 200 };
+        let mut query =
+            LogQuery { after: Position::START, models: None, system: None, limit: 50, scan_max: 200, contents: true };
         let mut seen = Vec::new();
         let total = usize::try_from(WRITERS * APPENDS * 3).unwrap();
         while seen.len() < total {
@@ -84,7 +85,8 @@ async fn a_slow_transaction_loses_a_row_of_a_sequence_but_none_of_the_log(bed: B
         quick.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0
     })
     .await;
-    let mut query = LogQuery { after: Position::new(1), models: None, system: None, limit: 10, scan_max: 100 };
+    let mut query =
+        LogQuery { after: Position::new(1), models: None, system: None, limit: 10, scan_max: 100, contents: true };
     let LogRead::Page(page) = store.read(tenant, &query).await.unwrap() else { panic!("not a page") };
     assert_eq!((page.changes.len(), page.scanned_to), (0, Position::new(1)), "nothing passes the slow writer");
     assert!(!quick_append.is_finished());

@@ -91,7 +91,7 @@ fn model(name: &str) -> ModelName {
 }
 
 fn query(after: i64, limit: u32, scan_max: u32) -> LogQuery {
-    LogQuery { after: Position::new(after), models: None, system: None, limit, scan_max }
+    LogQuery { after: Position::new(after), models: None, system: None, limit, scan_max, contents: true }
 }
 
 fn at(page: &LogPage) -> (i64, i64) {

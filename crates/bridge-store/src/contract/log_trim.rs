@@ -34,7 +34,14 @@ async fn age_and_rows_decide_what_goes(bed: Bed) {
     assert_eq!(store.trim(tenant, &by_rows).await.unwrap(), Trimmed { rows: 3, trimmed_to: Position::new(15) });
 
     let read = async |after| {
-        let query = LogQuery { after: Position::new(after), models: None, system: None, limit: 50, scan_max: 50 };
+        let query = LogQuery {
+            after: Position::new(after),
+            models: None,
+            system: None,
+            limit: 50,
+            scan_max: 50,
+            contents: true,
+        };
         store.read(tenant, &query).await.unwrap()
     };
     assert!(matches!(

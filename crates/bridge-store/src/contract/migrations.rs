@@ -53,7 +53,14 @@ async fn what_was_answered_is_there_after_reopening(bed: Bed) {
     eventually("the file is free again", async || bed.try_open(migrations::ALL).await.is_ok()).await;
     eventually("the file is free again", async || match bed.try_open(migrations::ALL).await {
         Ok(store) => {
-            let query = LogQuery { after: Position::START, models: None, system: None, limit: 10, scan_max: 10 };
+            let query = LogQuery {
+                after: Position::START,
+                models: None,
+                system: None,
+                limit: 10,
+                scan_max: 10,
+                contents: true,
+            };
             let LogRead::Page(page) = store.read(tenant, &query).await.unwrap() else { panic!("not a page") };
             assert_eq!(ids(&page.changes), [1, 2, 3]);
             true

@@ -8,6 +8,8 @@ use crate::problem::{Problem, ProblemKind};
 use crate::sync;
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -56,8 +58,9 @@ async fn pull(
     State(cx): State<Context>,
     caller: Caller,
     Body(request): Body<sync::PullRequest>,
-) -> Result<Json<sync::PullAnswer>, Problem> {
-    sync::pull(&cx, &caller, request).await.map(Json)
+) -> Result<Response, Problem> {
+    let answer = sync::pull(&cx, &caller, request).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], answer.to_json()?).into_response())
 }
 
 /// Confirm changes without pulling

@@ -1,7 +1,7 @@
 //! What is said over a WebSocket.
 
 use crate::problem::Problem;
-use crate::sync::EventOut;
+use crate::sync::EventText;
 use bridge_model::{AppType, DeviceId, ModelName, SystemId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -56,8 +56,6 @@ pub(super) enum ToClient<'a> {
     Subscribed { channel: &'a str, position: String },
     /// No more follow.
     Unsubscribed { channel: &'a str },
-    /// A change.
-    Notification { channel: &'a str, data: &'a EventOut },
     /// Everything up to `position` has been sent: from here on it is live.
     Live { channel: &'a str, position: String },
     /// The device's cursor has moved.
@@ -78,6 +76,11 @@ impl ToClient<'_> {
         // These types always serialise; the fallback keeps the shape all the same.
         serde_json::to_string(self).unwrap_or_else(|_| json!({"type": "error", "code": "INTERNAL_ERROR"}).to_string())
     }
+}
+
+/// A change as a message: around what is written already, for every connection the same.
+pub(super) fn notification_text(channel: &str, event: &EventText) -> String {
+    [r#"{"type":"notification","channel":""#, channel, r#"","data":"#, &event.text, "}"].concat()
 }
 
 /// A problem as a message, in the shape of the REST errors.

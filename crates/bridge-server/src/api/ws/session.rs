@@ -1,6 +1,6 @@
 //! One open connection.
 
-use super::messages::{FromClient, Subscribe, ToClient, error_text};
+use super::messages::{FromClient, Subscribe, ToClient, error_text, notification_text};
 use crate::auth::{self, Caller};
 use crate::config::ms;
 use crate::context::Context;
@@ -9,6 +9,7 @@ use crate::sync::{self, Batch, Follower, Scope};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bridge_model::{AppType, Position, Timestamp};
 use bridge_store::CursorKey;
+use futures_util::SinkExt as _;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -91,12 +92,16 @@ struct Connection<'a> {
 impl Connection<'_> {
     /// Sends, or ends the connection if the client does not read.
     async fn send(&mut self, text: String) -> Result<(), End> {
+        self.send_all(vec![text]).await
+    }
+
+    /// Sends several texts, together where the socket takes them together.
+    async fn send_all(&mut self, texts: Vec<String>) -> Result<(), End> {
         let timeout = ms(self.cx.config.live.send_timeout_ms);
-        match tokio::time::timeout(timeout, self.socket.send(Message::text(text))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::because(close::GOING_AWAY, "the connection is gone")),
-            Err(_) => Err(End::because(close::NOT_READING, "the client does not read; go on from the last position")),
+        for text in texts {
+            sent(&tokio::time::timeout(timeout, self.socket.feed(Message::text(text))).await)?;
         }
+        sent(&tokio::time::timeout(timeout, self.socket.flush()).await)
     }
 
     /// The next text from the client; `None` for other kinds of message.
@@ -142,6 +147,15 @@ impl Connection<'_> {
         let frame = Message::Close(Some(CloseFrame { code: end.0, reason: reason.into() }));
         // Best effort: who does not read gets the reason only if they start to within this time.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.socket.send(frame)).await;
+    }
+}
+
+/// What became of a send.
+fn sent<E>(outcome: &Result<Result<(), E>, tokio::time::error::Elapsed>) -> Result<(), End> {
+    match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(End::because(close::GOING_AWAY, "the connection is gone")),
+        Err(_) => Err(End::because(close::NOT_READING, "the client does not read; go on from the last position")),
     }
 }
 
@@ -327,9 +341,8 @@ impl Session<'_, '_> {
         if self.subscription.as_mut().is_some_and(Subscription::sends_on) {
             self.note_handed_out().await;
         }
-        for event in &batch.events {
-            self.connection.send(ToClient::Notification { channel: EVENTS, data: event }.text()).await?;
-        }
+        let texts = batch.events.iter().map(|event| notification_text(EVENTS, event)).collect();
+        self.connection.send_all(texts).await?;
         if batch.scanned_to >= batch.head {
             self.say_live_if_caught_up().await?;
         }

@@ -37,6 +37,7 @@ async fn a_tenant_whose_log_can_not_be_trimmed_does_not_hinder_the_others() {
             system: None,
             limit: 10,
             scan_max: 10,
+            contents: true,
         };
         !matches!(app.context().store.read(tenant, &query).await.unwrap(), bridge_store::LogRead::Page(_))
     };

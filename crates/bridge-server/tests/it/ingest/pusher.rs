@@ -63,7 +63,7 @@ pub(crate) async fn log_of(app: &App, admin: &Client) -> Vec<Change> {
     let mut log = Vec::new();
     let mut after = Position::START;
     loop {
-        let query = LogQuery { after, models: None, system: None, limit: 1_000, scan_max: 1_000 };
+        let query = LogQuery { after, models: None, system: None, limit: 1_000, scan_max: 1_000, contents: true };
         let LogRead::Page(page) = app.context().store.read(tenant, &query).await.unwrap() else {
             panic!("the log is not whole");
         };

@@ -6,5 +6,6 @@ pub(crate) mod device;
 mod links;
 mod paging;
 mod resync;
+mod tail;
 mod tokens;
 mod visibility;

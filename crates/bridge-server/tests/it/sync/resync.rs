@@ -100,6 +100,7 @@ async fn log_after(app: &App, after: i64) -> Vec<i64> {
         system: None,
         limit: 100,
         scan_max: 100,
+        contents: true,
     };
     match app.context().store.read(tenant, &query).await.unwrap() {
         bridge_store::LogRead::Page(page) => page.changes.iter().map(|change| change.position.get()).collect(),

@@ -8,20 +8,33 @@ use crate::log::{LogQuery, LogRead};
 use bridge_model::{ModelName, Position, TenantId};
 use tokio_postgres::Row;
 
+macro_rules! select {
+    ($contents:literal) => {
+        concat!(
+            "SELECT h.head, h.trimmed_to, c.position, c.system_key, c.epoch, c.source_id, c.model, c.record_id,
+                c.event, c.priority, c.occurred_at, c.received_at, c.origin, c.erp_user_id, c.idempotency_key,
+                c.changed_fields, ",
+            $contents,
+            " FROM log_heads AS h LEFT JOIN LATERAL (SELECT * FROM changes
+                WHERE tenant_id = h.tenant_id AND position > $2 AND position <= $3
+                    AND ($4::text[] IS NULL OR model = ANY($4)) AND ($5::bigint IS NULL OR system_key = $5)
+                ORDER BY position LIMIT $6) AS c ON TRUE
+            WHERE h.tenant_id = $1"
+        )
+    };
+}
+
 /// Reads a page.
 pub(super) async fn read_log(
     connection: &Connection,
     tenant: TenantId,
     query: &LogQuery,
 ) -> Result<LogRead, StoreError> {
-    let sql = "SELECT h.head, h.trimmed_to, c.position, c.system_key, c.epoch, c.source_id, c.model, c.record_id,
-            c.event, c.priority, c.occurred_at, c.received_at, c.origin, c.erp_user_id, c.idempotency_key,
-            c.changed_fields, c.payload, c.old_data, c.new_data
-        FROM log_heads AS h LEFT JOIN LATERAL (SELECT * FROM changes
-            WHERE tenant_id = h.tenant_id AND position > $2 AND position <= $3
-                AND ($4::text[] IS NULL OR model = ANY($4)) AND ($5::bigint IS NULL OR system_key = $5)
-            ORDER BY position LIMIT $6) AS c ON TRUE
-        WHERE h.tenant_id = $1";
+    let sql = if query.contents {
+        select!("c.payload, c.old_data, c.new_data")
+    } else {
+        select!("NULL::text, NULL::text, NULL::text")
+    };
     let models = query.models.as_ref().map(|models| models.iter().map(ModelName::as_str).collect::<Vec<_>>());
     let select = connection.prepare_cached(sql).await.map_err(error)?;
     let rows = connection

@@ -24,14 +24,23 @@ pub(crate) fn read_log(connection: &Connection, tenant: TenantId, query: &LogQue
     Ok(query.answer(head, trimmed_to, changes))
 }
 
+macro_rules! select {
+    ($contents:literal) => {
+        concat!(
+            "SELECT position, system_key, epoch, source_id, model, record_id, event, priority, occurred_at,
+                received_at, origin, erp_user_id, idempotency_key, changed_fields, ",
+            $contents,
+            " FROM changes
+            WHERE tenant_id = ?1 AND position > ?2 AND position <= ?3
+                AND (?4 IS NULL OR model IN (SELECT value FROM json_each(?4)))
+                AND (?5 IS NULL OR system_key = ?5)
+            ORDER BY position LIMIT ?6"
+        )
+    };
+}
+
 fn changes(connection: &Connection, tenant: TenantId, query: &LogQuery) -> Result<Vec<Change>, StoreError> {
-    let sql = "SELECT position, system_key, epoch, source_id, model, record_id, event, priority, occurred_at,
-            received_at, origin, erp_user_id, idempotency_key, changed_fields, payload, old_data, new_data
-        FROM changes
-        WHERE tenant_id = ?1 AND position > ?2 AND position <= ?3
-            AND (?4 IS NULL OR model IN (SELECT value FROM json_each(?4)))
-            AND (?5 IS NULL OR system_key = ?5)
-        ORDER BY position LIMIT ?6";
+    let sql = if query.contents { select!("payload, old_data, new_data") } else { select!("NULL, NULL, NULL") };
     let models = query
         .models
         .as_ref()
