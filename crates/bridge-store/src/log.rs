@@ -3,7 +3,7 @@
 //! A position is given in commit order and without holes: on SQLite by the single writer, on PostgreSQL under a lock
 //! of the tenant's row in `log_heads`. Whoever reads on from the last position it has seen misses nothing.
 
-use crate::db::{Param, Statement, params};
+use crate::db::{Item, Param, Statement, params};
 use crate::{Fence, LogSpan, NewDeadLetter, NewJob, SourceProgress, Store, StoreError};
 use bridge_model::{Change, ModelName, NewChange, Position, SystemKey, TenantId, Timestamp};
 
@@ -28,6 +28,12 @@ pub struct Append {
 impl Append {
     pub(crate) fn rows(&self) -> usize {
         self.changes.len() + self.jobs.len() + self.dead_letters.len()
+    }
+
+    /// Whether it adds changes and touches nothing else.
+    pub(crate) fn is_only_changes(&self) -> bool {
+        let Self { changes: _, jobs, dead_letters, progress, fence, settles } = self;
+        jobs.is_empty() && dead_letters.is_empty() && progress.is_none() && fence.is_none() && settles.is_none()
     }
 }
 
@@ -159,7 +165,7 @@ impl Store {
             batch.fence.get_or_insert_with(|| retry.fence.clone());
         }
         batch.changes.iter().try_for_each(storable)?;
-        self.db().append(tenant, batch, self.now()).await
+        self.db().append(Item { tenant, batch, now: self.now() }).await
     }
 
     /// A tenant's last position; the start if nothing was ever appended.

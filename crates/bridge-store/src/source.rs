@@ -1,7 +1,7 @@
 //! What the reader of a system remembers: which life of the numbering it is in, how far it has read, and which ids
 //! were missing on the way.
 
-use crate::db::{Expect, Row, Statement, params};
+use crate::db::{Db, Expect, Row, Statement, params};
 use crate::leases::check_fence;
 use crate::{Fence, Store, StoreError};
 use bridge_model::{Epoch, ModelName, SystemKey, TenantId, Timestamp};
@@ -44,8 +44,23 @@ pub struct SourceProgress {
 }
 
 impl Store {
-    /// What the reader of a system remembers; the default if it has not read yet.
+    /// What the reader of a system remembers; the default if it has not read yet. On SQLite, where nobody else can
+    /// write it, mostly without a look at the database.
     pub async fn source(&self, tenant: TenantId, system: SystemKey) -> Result<SourceState, StoreError> {
+        let Db::Sqlite(db) = self.db() else { return self.read_source(tenant, system).await };
+        let key = (tenant, system);
+        if let Some(state) = db.sources.look(&key, Clone::clone) {
+            return Ok(state);
+        }
+        let reading = db.sources.reading(&key);
+        let state = self.read_source(tenant, system).await?;
+        if let Some(reading) = reading {
+            reading.keep(state.clone());
+        }
+        Ok(state)
+    }
+
+    async fn read_source(&self, tenant: TenantId, system: SystemKey) -> Result<SourceState, StoreError> {
         // One statement, so that the gaps and how far was read are of one moment.
         let sql = "SELECT s.epoch, s.identity, s.read_to, g.gap_id, g.seen_at FROM sources AS s
              LEFT JOIN source_gaps AS g ON g.tenant_id = s.tenant_id AND g.system_key = s.system_key
@@ -99,7 +114,11 @@ impl Store {
              RETURNING epoch",
             params![tenant, system, identity],
         ));
-        let mut outcomes = self.db().write(statements).await?;
+        let writing = match self.db() {
+            Db::Sqlite(db) => Some(db.sources.writing(&(tenant, system))),
+            Db::Postgres(_) => None,
+        };
+        let (mut outcomes, _writing) = self.db().write_with(statements, writing).await?;
         let row = outcomes.pop().and_then(crate::db::Outcome::into_row).ok_or(StoreError::NotFound)?;
         row.get_i64(0).map(Epoch)
     }

@@ -64,17 +64,10 @@ impl Db {
     }
 
     /// Appends to a tenant's log and returns when that is durable.
-    pub(crate) async fn append(&self, tenant: TenantId, batch: Append, now: Timestamp) -> Result<Appended, StoreError> {
+    pub(crate) async fn append(&self, item: Item) -> Result<Appended, StoreError> {
         match self {
-            Self::Sqlite(db) => {
-                let rows = batch.rows();
-                let writing = db.spans.writing(&tenant);
-                let work = move |connection: &_| Ok((sqlite::append(connection, tenant, &batch, now)?, writing));
-                let (appended, writing) = db.write(rows, work).await?;
-                writing.done(|known| known.map(|span| LogSpan { up_to: span.up_to.max(appended.head), ..span }));
-                Ok(appended)
-            }
-            Self::Postgres(db) => db.append(tenant, batch, now).await,
+            Self::Sqlite(db) => db.append(item).await,
+            Self::Postgres(db) => db.append(item).await,
         }
     }
 
@@ -140,6 +133,15 @@ impl Db {
             Self::Postgres(db) => db.close().await,
         }
     }
+}
+
+/// One caller's append.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) tenant: TenantId,
+    pub(crate) batch: Append,
+    /// When the caller asked.
+    pub(crate) now: Timestamp,
 }
 
 /// Counts what the store has written since it was opened.

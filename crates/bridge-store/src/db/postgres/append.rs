@@ -7,10 +7,10 @@
 use super::connect::Connection;
 use super::{Failure, values};
 use crate::StoreError;
-use crate::db::{Statement, field_list};
+use crate::db::{Item, Statement, field_list};
 use crate::dead_letters::dead_letter_statements;
 use crate::jobs::insert_job;
-use crate::log::{Append, Appended, Head, numeric_source_id};
+use crate::log::{Appended, Head, numeric_source_id};
 use crate::source::{require, save_progress};
 use bridge_model::{NewChange, Position, RecordId, TenantId, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,14 +19,6 @@ use std::pin::Pin;
 use std::task::Poll;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement as Prepared};
-
-/// One caller's append.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) tenant: TenantId,
-    pub(super) batch: Append,
-    pub(super) now: Timestamp,
-}
 
 /// Appends all items in one transaction; each has its own answer, and one that is refused leaves nothing behind.
 /// After an error the connection must not be used again.

@@ -1,11 +1,11 @@
 //! The one task that appends: it takes whatever is waiting, commits it in one transaction, and then answers everybody.
 
-use super::append::{Item, append_all};
+use super::append::append_all;
 use super::connect::Pool;
 use super::{ATTEMPTS_MAX, WriteCounters};
-use crate::log::{Append, Appended};
+use crate::db::Item;
+use crate::log::Appended;
 use crate::{StoreError, StoreOptions};
-use bridge_model::{TenantId, Timestamp};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,10 +34,9 @@ impl Appender {
         Self { queue }
     }
 
-    pub(super) async fn submit(&self, tenant: TenantId, batch: Append, now: Timestamp) -> Result<Appended, StoreError> {
+    pub(super) async fn submit(&self, item: Item) -> Result<Appended, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let message = Message::Append(Item { tenant, batch, now }, answer);
-        self.queue.try_send(message).map_err(|refused| match refused {
+        self.queue.try_send(Message::Append(item, answer)).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::closed(),
         })?;

@@ -7,10 +7,10 @@ mod migrate;
 mod page;
 mod values;
 
-use super::{Outcome, Param, Row, Statement, WriteCounters, migrations};
-use crate::log::{Append, Appended};
+use super::{Item, Outcome, Param, Row, Statement, WriteCounters, migrations};
+use crate::log::Appended;
 use crate::{StoreError, StoreOptions};
-use bridge_model::{Clock, TenantId, Timestamp};
+use bridge_model::{Clock, TenantId};
 use connect::{Connection, Pool};
 use std::sync::Arc;
 use tokio_postgres::error::SqlState;
@@ -73,8 +73,8 @@ impl Postgres {
         }
     }
 
-    pub(crate) async fn append(&self, tenant: TenantId, batch: Append, now: Timestamp) -> Result<Appended, StoreError> {
-        self.appender.submit(tenant, batch, now).await
+    pub(crate) async fn append(&self, item: Item) -> Result<Appended, StoreError> {
+        self.appender.submit(item).await
     }
 
     pub(crate) async fn read_log(

@@ -6,14 +6,14 @@ mod readers;
 mod remembered;
 mod writer;
 
-pub(crate) use append::append;
 pub(crate) use page::read_log;
 pub(crate) use remembered::{Remembered, Writing};
 
-use super::{Outcome, Param, Row, Statement, WriteCounters, migrations};
+use super::{Item, Outcome, Param, Row, Statement, WriteCounters, migrations};
 use crate::cursors::CursorsOfDevice;
-use crate::{LogSpan, StoreError, StoreOptions};
-use bridge_model::{Clock, DeviceId, TenantId, UserId};
+use crate::log::Appended;
+use crate::{LogSpan, SourceState, StoreError, StoreOptions};
+use bridge_model::{Clock, DeviceId, SystemKey, TenantId, UserId};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
@@ -32,10 +32,13 @@ pub(crate) struct Sqlite {
     pub(crate) spans: Remembered<TenantId, LogSpan>,
     /// The cursors of each device that are known.
     pub(crate) cursors: Remembered<(TenantId, UserId, DeviceId), CursorsOfDevice>,
+    /// What the readers of sources remember.
+    pub(crate) sources: Remembered<(TenantId, SystemKey), SourceState>,
 }
 
-/// The most tenants and the most devices of which something is remembered; a device takes about half a kilobyte.
+/// The most tenants, sources and devices of which something is remembered; a device takes about half a kilobyte.
 const TENANTS_MAX: usize = 10_000;
+const SOURCES_MAX: usize = 10_000;
 const DEVICES_MAX: usize = 20_000;
 
 impl Sqlite {
@@ -86,6 +89,7 @@ impl Sqlite {
             counters,
             spans: Remembered::new(TENANTS_MAX),
             cursors: Remembered::new(DEVICES_MAX),
+            sources: Remembered::new(SOURCES_MAX),
         })
     }
 
@@ -105,6 +109,14 @@ impl Sqlite {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.submit(rows, work).await
+    }
+
+    /// Appends to a tenant's log and returns when that is durable.
+    pub(crate) async fn append(&self, item: Item) -> Result<Appended, StoreError> {
+        let span = self.spans.writing(&item.tenant);
+        let progress = item.batch.progress.as_ref();
+        let source = progress.map(|progress| self.sources.writing(&(item.tenant, progress.system)));
+        self.writer.append(item, span, source).await
     }
 
     pub(crate) async fn close(&self) {

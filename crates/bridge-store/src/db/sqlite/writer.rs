@@ -1,8 +1,11 @@
 //! The one writer: a thread that takes whatever is waiting, commits it once, and only then answers everybody.
 
-use super::error;
-use crate::db::WriteCounters;
-use crate::{StoreError, StoreOptions};
+use super::append::append_all;
+use super::{Writing, error};
+use crate::db::{Item, WriteCounters};
+use crate::log::Appended;
+use crate::{LogSpan, SourceState, StoreError, StoreOptions};
+use bridge_model::{SystemKey, TenantId};
 use rusqlite::Connection;
 use std::fs::File;
 use std::sync::Arc;
@@ -15,23 +18,42 @@ pub(super) struct Writer {
 }
 
 enum Message {
-    Write(Job),
+    Work(Work),
     Stop(oneshot::Sender<()>),
 }
 
-struct Job {
+#[expect(clippy::large_enum_variant, reason = "nearly all work is appends; a box for each would cost more")]
+enum Work {
+    Append(Appending),
+    Call(Call),
+}
+
+/// An append and who waits for it.
+struct Appending {
+    item: Item,
+    // Both end when it is known whether the append was kept, before the caller is told.
+    span: Writing<TenantId, LogSpan>,
+    source: Option<Writing<(TenantId, SystemKey), SourceState>>,
+    answer: oneshot::Sender<Result<Appended, StoreError>>,
+}
+
+/// Any other write.
+struct Call {
     rows: usize,
     /// Does the work, or, given an error, only makes the answer of it.
     run: Run,
 }
 
-type Run = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Done + Send>;
+/// What was written is kept with `Ok` and undone with `Err`.
+type Run = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Result<Answer, Answer> + Send>;
 
-/// A job that has run but is not yet committed.
-struct Done {
-    keep: bool,
-    /// Tells the caller, once it is known whether the commit succeeded.
-    answer: Box<dyn FnOnce(Result<(), StoreError>)>,
+/// Tells the caller, once it is known whether the commit succeeded.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
+
+/// Work that was done but is not yet committed.
+enum Done {
+    Append(Appending, Result<Appended, StoreError>),
+    Call(Answer),
 }
 
 impl Writer {
@@ -56,6 +78,19 @@ impl Writer {
         Ok(Self { queue })
     }
 
+    /// Appends, and returns when that is durable. It writes a tenant's log and, if it carries progress, a source.
+    pub(super) async fn append(
+        &self,
+        item: Item,
+        span: Writing<TenantId, LogSpan>,
+        source: Option<Writing<(TenantId, SystemKey), SourceState>>,
+    ) -> Result<Appended, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Work::Append(Appending { item, span, source, answer }))?;
+        answered.await.map_err(|_| StoreError::closed())?
+    }
+
+    /// Runs `work`, which writes about `rows` rows, and returns when its effects are durable.
     pub(super) async fn submit<T: Send + 'static>(
         &self,
         rows: usize,
@@ -64,19 +99,22 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let run = Box::new(move |connection: Result<&Connection, StoreError>| {
             let result = connection.and_then(work);
-            Done {
-                keep: result.is_ok(),
-                answer: Box::new(move |committed| {
-                    // A caller that has gone away needs no answer.
-                    let _ = answer.send(result.and_then(|value| committed.map(|()| value)));
-                }),
-            }
+            let keep = result.is_ok();
+            let answer: Answer = Box::new(move |committed| {
+                // A caller that has gone away needs no answer.
+                let _ = answer.send(result.and_then(|value| committed.map(|()| value)));
+            });
+            if keep { Ok(answer) } else { Err(answer) }
         });
-        self.queue.try_send(Message::Write(Job { rows, run })).map_err(|refused| match refused {
+        self.send(Work::Call(Call { rows, run }))?;
+        answered.await.map_err(|_| StoreError::closed())?
+    }
+
+    fn send(&self, work: Work) -> Result<(), StoreError> {
+        self.queue.try_send(Message::Work(work)).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::closed(),
-        })?;
-        answered.await.map_err(|_| StoreError::closed())?
+        })
     }
 
     /// Waits until everything that was queued before is written and the thread has let go of the file.
@@ -85,6 +123,15 @@ impl Writer {
         if self.queue.send(Message::Stop(stop)).await.is_ok() {
             // The thread drops its end, which is the answer.
             let _ = stopped.await;
+        }
+    }
+}
+
+impl Work {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Append(append) => append.item.batch.rows(),
+            Self::Call(call) => call.rows,
         }
     }
 }
@@ -102,9 +149,9 @@ fn serve(
         let mut stop = None;
         while let Some(message) = next {
             match message {
-                Message::Write(job) => {
-                    rows += job.rows.max(1);
-                    batch.push(job);
+                Message::Work(work) => {
+                    rows += work.rows().max(1);
+                    batch.push(work);
                 }
                 Message::Stop(stopped) => {
                     stop = Some(stopped);
@@ -123,10 +170,23 @@ fn serve(
     None
 }
 
-/// Runs all jobs in one transaction, each under a savepoint of its own, and answers them after the sync.
-fn commit(connection: &Connection, batch: Vec<Job>, counters: &WriteCounters) {
-    let mut done = Vec::with_capacity(batch.len());
-    let committed = run_all(connection, batch, &mut done);
+/// Does all work in one transaction, and answers it after the sync.
+fn commit(connection: &Connection, batch: Vec<Work>, counters: &WriteCounters) {
+    let mut group = Group { connection, state: Ok(()), done: Vec::with_capacity(batch.len()) };
+    group.step("BEGIN IMMEDIATE");
+    let mut appends = Vec::new();
+    for work in batch {
+        match work {
+            Work::Append(append) if append.item.batch.is_only_changes() => appends.push(append),
+            other => {
+                group.append_together(std::mem::take(&mut appends));
+                group.run_alone(other);
+            }
+        }
+    }
+    group.append_together(appends);
+    group.step("COMMIT");
+    let Group { state: committed, done, .. } = group;
     if committed.is_ok() {
         counters.committed(done.len());
     } else if !connection.is_autocommit()
@@ -134,37 +194,91 @@ fn commit(connection: &Connection, batch: Vec<Job>, counters: &WriteCounters) {
     {
         tracing::error!(error = %source, "roll back a failed commit");
     }
-    for job in done {
-        (job.answer)(committed.clone());
+    for done in done {
+        done.answer(&committed);
     }
 }
 
-fn run_all(connection: &Connection, batch: Vec<Job>, done: &mut Vec<Done>) -> Result<(), StoreError> {
-    let step = |sql: &str| connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(error);
-    let mut state = step("BEGIN IMMEDIATE").map(|_| ());
-    for job in batch {
-        if state.is_ok() {
-            state = step("SAVEPOINT job").map(|_| ());
+/// A transaction that carries the work of many callers.
+struct Group<'a> {
+    connection: &'a Connection,
+    /// An error once the transaction is lost: then the rest is not even tried.
+    state: Result<(), StoreError>,
+    done: Vec<Done>,
+}
+
+impl Group<'_> {
+    fn step(&mut self, sql: &str) {
+        if self.state.is_ok() {
+            let ran = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+            self.state = ran.map(drop).map_err(error);
         }
-        if let Err(failure) = &state {
-            // The transaction is lost: the rest of the batch is not even tried.
-            done.push((job.run)(Err(failure.clone())));
-            continue;
-        }
-        let ran = (job.run)(Ok(connection));
-        if connection.is_autocommit() {
-            // Errors such as a full disk make SQLite undo the whole transaction, the earlier jobs' work too.
-            state = Err(StoreError::unavailable(Undone));
-        } else if !ran.keep {
-            state = step("ROLLBACK TO job").map(|_| ());
-        }
-        if state.is_ok() {
-            state = step("RELEASE job").map(|_| ());
-        }
-        done.push(ran);
     }
-    state?;
-    step("COMMIT").map(|_| ())
+
+    /// Runs `work` under a savepoint, so that an error of it undoes what it did and nothing else. It is given an error
+    /// if the transaction is lost.
+    fn attempt<T, E>(&mut self, work: impl FnOnce(Result<&Connection, StoreError>) -> Result<T, E>) -> Result<T, E> {
+        self.step("SAVEPOINT job");
+        if let Err(failure) = &self.state {
+            return work(Err(failure.clone()));
+        }
+        let result = work(Ok(self.connection));
+        if self.connection.is_autocommit() {
+            // Errors such as a full disk make SQLite undo the whole transaction, the earlier work too.
+            self.state = Err(StoreError::unavailable(Undone));
+        } else if result.is_err() {
+            self.step("ROLLBACK TO job");
+        }
+        self.step("RELEASE job");
+        result
+    }
+
+    /// Appends that carry changes and nothing else. It is rare that one is refused, so that they share a savepoint;
+    /// when it happens, each is tried by itself.
+    fn append_together(&mut self, appends: Vec<Appending>) {
+        if appends.len() < 2 {
+            return appends.into_iter().for_each(|append| self.run_alone(Work::Append(append)));
+        }
+        let items = appends.iter().map(|append| &append.item);
+        match self.attempt(|connection| append_all(connection?, items)) {
+            Ok(appended) => {
+                let done = appends.into_iter().zip(appended);
+                self.done.extend(done.map(|(append, appended)| Done::Append(append, Ok(appended))));
+            }
+            Err(_) => appends.into_iter().for_each(|append| self.run_alone(Work::Append(append))),
+        }
+    }
+
+    fn run_alone(&mut self, work: Work) {
+        let done = match work {
+            Work::Append(append) => {
+                let item = std::iter::once(&append.item);
+                let appended = self.attempt(|connection| append_all(connection?, item));
+                let appended = appended.and_then(|mut all| all.pop().ok_or(StoreError::NotFound));
+                Done::Append(append, appended)
+            }
+            Work::Call(call) => Done::Call(self.attempt(call.run).unwrap_or_else(|answer| answer)),
+        };
+        self.done.push(done);
+    }
+}
+
+impl Done {
+    fn answer(self, committed: &Result<(), StoreError>) {
+        match self {
+            Self::Append(append, appended) => {
+                let Appending { span, source, answer, .. } = append;
+                let result = appended.and_then(|appended| committed.clone().map(|()| appended));
+                if let Ok(Appended { head, .. }) = result {
+                    span.done(|known| known.map(|span| LogSpan { up_to: span.up_to.max(head), ..span }));
+                }
+                drop(source);
+                // A caller that has gone away needs no answer.
+                let _ = answer.send(result);
+            }
+            Self::Call(answer) => answer(committed.clone()),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
