@@ -3,7 +3,6 @@
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use std::fmt::Debug;
-use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 /// Gives random bytes. Keys, tokens, salts and jitter come from here, so that a test can replay a whole run.
@@ -15,11 +14,7 @@ pub trait Entropy: Debug + Send + Sync {
     fn hex(&self, bytes: usize) -> String {
         let mut buffer = vec![0; bytes];
         self.fill(&mut buffer);
-        buffer.iter().fold(String::with_capacity(2 * bytes), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(&buffer)
     }
 
     /// A random number from 0 (inclusive) to 1 (exclusive), for jitter.
@@ -28,6 +23,12 @@ pub trait Entropy: Debug + Send + Sync {
         self.fill(&mut bytes);
         f64::from(u32::from_le_bytes(bytes)) / 4_294_967_296.0
     }
+}
+
+/// Bytes as hexadecimal digits, two for each.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// The operating system's cryptographic randomness, by way of a generator that it seeds.

@@ -3,7 +3,7 @@
 use crate::api;
 use crate::auth::{self, Auth, FirstAdmin};
 use crate::config::{Config, ms};
-use crate::context::Context;
+use crate::context::{Context, Parts};
 use crate::detection::Owners;
 use crate::erps::Erps;
 use crate::hub::{self, Hub};
@@ -46,7 +46,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
     let store = Store::open(store_options(&config), Arc::clone(&clock), Arc::clone(&entropy))
         .await
         .context("open the database")?;
-    let context = Context {
+    let context = Context::from(Parts {
         store,
         erps: Arc::new(Erps::new(&config.erp, ms(config.security.session_cache_ms), Arc::clone(&clock), &entropy)),
         hub: Arc::new(Hub::default()),
@@ -60,7 +60,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         config: Arc::new(config),
         clock,
         entropy,
-    };
+    });
     context.metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), context.store.kind()]).set(1);
     let first_admin = auth::first_admin(&context).await.context("make the first admin")?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

@@ -11,11 +11,16 @@ use crate::mirror::Mirrors;
 use crate::sync::{Rights, Tails};
 use bridge_model::{Clock, Entropy};
 use bridge_store::Store;
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// The service's parts, passed to every function that needs them. Cheap to clone.
+/// The service's parts, passed to every function that needs them. A clone is one more hold on the same parts.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub struct Context(Arc<Parts>);
+
+/// The parts themselves.
+#[derive(Debug, Clone)]
+pub struct Parts {
     /// The durable truth.
     pub store: Store,
     /// The connected business systems.
@@ -42,4 +47,25 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+}
+
+impl Context {
+    /// The same parts with another store, such as one whose appends settle a dead letter.
+    pub fn with_store(&self, store: Store) -> Self {
+        Parts { store, ..Parts::clone(self) }.into()
+    }
+}
+
+impl From<Parts> for Context {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for Context {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }

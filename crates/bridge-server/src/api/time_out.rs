@@ -1,36 +1,71 @@
 //! Ends requests that take too long.
 
+use super::entrance::into_response;
 use crate::config::ms;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::Error;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, stream};
+use hyper::body::{Frame, SizeHint};
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{self, Poll};
 
-/// Ends a request that takes too long: 408 if its body was still being waited for, 503 if it is our own doing.
-pub(super) async fn time_out(State(cx): State<Context>, request: Request, next: Next) -> Response {
-    let waiting = Arc::new(AtomicBool::new(false));
-    let request = request.map(|body| watched(body, Arc::clone(&waiting)));
-    let problem = match tokio::time::timeout(ms(cx.config.server.request_timeout_ms), next.run(request)).await {
-        Ok(response) => return response,
-        Err(_) if waiting.load(Ordering::Relaxed) => {
-            Problem::new(ProblemKind::RequestTimeout, "The request's body did not arrive in time")
-        }
-        Err(_) => Problem::new(ProblemKind::Busy, "The request took too long; try again shortly"),
-    };
-    problem.into_response()
+/// Whether whoever reads a request's body waits for the client now.
+pub(super) struct Waiting(Arc<AtomicBool>);
+
+impl Waiting {
+    /// The same request, with a body that says when it is waited for.
+    pub(super) fn watch(request: Request) -> (Request, Self) {
+        let waiting = Arc::new(AtomicBool::new(false));
+        let watched = |body: Body| {
+            if body.is_end_stream() { body } else { Body::new(Watched { body, waiting: Arc::clone(&waiting) }) }
+        };
+        (request.map(watched), Self(waiting))
+    }
+
+    /// Ends a request that takes too long: 408 if its body was still being waited for, 503 if it is our own doing.
+    pub(super) async fn in_time(
+        self,
+        cx: &Context,
+        answer: impl Future<Output = Result<Response, Infallible>>,
+    ) -> Response {
+        let problem = match tokio::time::timeout(ms(cx.config.server.request_timeout_ms), answer).await {
+            Ok(answer) => return into_response(answer),
+            Err(_) if self.0.load(Ordering::Relaxed) => {
+                Problem::new(ProblemKind::RequestTimeout, "The request's body did not arrive in time")
+            }
+            Err(_) => Problem::new(ProblemKind::Busy, "The request took too long; try again shortly"),
+        };
+        problem.into_response()
+    }
 }
 
-/// The same body; `waiting` is true while whoever reads it waits for the client.
-fn watched(body: Body, waiting: Arc<AtomicBool>) -> Body {
-    let mut body = body.into_data_stream();
-    Body::from_stream(stream::poll_fn(move |task| {
-        let next = body.poll_next_unpin(task);
-        waiting.store(next.is_pending(), Ordering::Relaxed);
+/// A body that says when it is waited for.
+struct Watched {
+    body: Body,
+    waiting: Arc<AtomicBool>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let next = Pin::new(&mut self.body).poll_frame(task);
+        self.waiting.store(next.is_pending(), Ordering::Relaxed);
         next
-    }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::problem::Problem;
 use bridge_model::{Entropy, TenantId};
 use bridge_store::System;
+use std::sync::Arc;
 
 /// How every push key starts, so that one that got out is recognised for what it is.
 const PREFIX: &str = "bcpk_";
@@ -13,13 +14,13 @@ const PREFIX: &str = "bcpk_";
 /// Random bytes in a key.
 const KEY_BYTES: usize = 32;
 
-/// Who pushes.
+/// Who pushes. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PushSource {
     /// The tenant.
     pub tenant: TenantId,
     /// The system.
-    pub system: System,
+    pub system: Arc<System>,
 }
 
 /// The system that a push key (`bcpk_…`, from `X-API-Key` or as bearer) belongs to; `Unauthenticated` if it belongs
@@ -28,7 +29,7 @@ pub async fn push_key(cx: &Context, headers_key: &str) -> Result<PushSource, Pro
     let hash = push_key_hash(headers_key).ok_or_else(not_valid)?;
     let load = async {
         let system = cx.store.system_by_push_key(&hash).await?;
-        Ok(system.map(|system| PushSource { tenant: system.tenant, system }))
+        Ok(system.map(|system| PushSource { tenant: system.tenant, system: Arc::new(system) }))
     };
     cx.auth.push_keys.get(&hash, cx.clock.now(), load).await?.ok_or_else(not_valid)
 }

@@ -1,6 +1,7 @@
 //! Signed tokens: what they carry, how they are made and when they hold.
 
 use crate::problem::{Problem, ProblemKind};
+use bridge_model::entropy::hex;
 use bridge_model::{Entropy, TenantId, Timestamp, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::sync::Cache;
@@ -172,7 +173,7 @@ pub(super) fn refused(message: &str) -> Problem {
 /// The SHA-256 of a random secret in hexadecimal digits: the form in which the database keeps it. A slow hash is for
 /// secrets that can be guessed, which these cannot.
 pub(super) fn sha256_hex(secret: &str) -> String {
-    format!("{:x}", Sha256::digest(secret))
+    hex(&Sha256::digest(secret))
 }
 
 fn seconds(time: Timestamp) -> i64 {

@@ -141,7 +141,7 @@ impl Turn {
 
     /// Sends a letter through the pipeline. The append that it comes to removes it in the same transaction.
     async fn push(&self, cx: &Context, letter: &DeadLetter, system: &System, body: &[u8]) -> Result<Retried, Problem> {
-        let trying = Context { store: cx.store.settling(letter.id, self.lease.fence()), ..cx.clone() };
+        let trying = cx.with_store(cx.store.settling(letter.id, self.lease.fence()));
         let received = match push::receive(&trying, system, body).await {
             Ok(received) => received,
             Err(problem) if problem.details["kept_as_dead_letter"] == true => {

@@ -40,12 +40,8 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         "ignored": 0, "rejected": []
     })))
 )]
-async fn receive(
-    State(cx): State<Context>,
-    headers: HeaderMap,
-    request: axum::extract::Request,
-) -> Result<Json<push::Received>, Problem> {
-    let key = push_key(&headers).ok_or_else(|| {
+async fn receive(State(cx): State<Context>, request: axum::extract::Request) -> Result<Json<push::Received>, Problem> {
+    let key = push_key(request.headers()).ok_or_else(|| {
         Problem::new(ProblemKind::Unauthenticated, "A push key is needed: Authorization: Bearer … or X-API-Key: …")
     })?;
     let source = auth::push_key(&cx, key).await?;

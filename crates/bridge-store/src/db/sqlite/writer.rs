@@ -22,9 +22,9 @@ enum Message {
     Stop(oneshot::Sender<()>),
 }
 
-#[expect(clippy::large_enum_variant, reason = "nearly all work is appends; a box for each would cost more")]
 enum Work {
-    Append(Appending),
+    // In a box: it is moved from one list to the next.
+    Append(Box<Appending>),
     Call(Call),
 }
 
@@ -52,7 +52,7 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 /// Work that was done but is not yet committed.
 enum Done {
-    Append(Appending, Result<Appended, StoreError>),
+    Append(Box<Appending>, Result<Appended, StoreError>),
     Call(Answer),
 }
 
@@ -86,7 +86,7 @@ impl Writer {
         source: Option<Writing<(TenantId, SystemKey), SourceState>>,
     ) -> Result<Appended, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.send(Work::Append(Appending { item, span, source, answer }))?;
+        self.send(Work::Append(Box::new(Appending { item, span, source, answer })))?;
         answered.await.map_err(|_| StoreError::closed())?
     }
 
@@ -235,7 +235,8 @@ impl Group<'_> {
 
     /// Appends that carry changes and nothing else. It is rare that one is refused, so that they share a savepoint;
     /// when it happens, each is tried by itself.
-    fn append_together(&mut self, appends: Vec<Appending>) {
+    #[expect(clippy::vec_box, reason = "they stay in the boxes in which they came")]
+    fn append_together(&mut self, appends: Vec<Box<Appending>>) {
         if appends.len() < 2 {
             return appends.into_iter().for_each(|append| self.run_alone(Work::Append(append)));
         }
@@ -267,7 +268,7 @@ impl Done {
     fn answer(self, committed: &Result<(), StoreError>) {
         match self {
             Self::Append(append, appended) => {
-                let Appending { span, source, answer, .. } = append;
+                let Appending { span, source, answer, .. } = *append;
                 let result = appended.and_then(|appended| committed.clone().map(|()| appended));
                 if let Ok(Appended { head, .. }) = result {
                     span.done(|known| known.map(|span| LogSpan { up_to: span.up_to.max(head), ..span }));
