@@ -4,9 +4,18 @@ use super::bed::changes;
 use super::{Bed, contract};
 use crate::{Append, Gap, SourceProgress, SourceState, StoreError};
 use bridge_model::{Clock as _, Epoch, SystemKey};
+use futures_util::FutureExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
-contract! { progress_and_gaps_are_remembered, another_identity_opens_another_epoch }
+contract! {
+    progress_and_gaps_are_remembered,
+    another_identity_opens_another_epoch,
+    whoever_saved_progress_reads_it_whatever_others_read_meanwhile,
+    progress_that_nobody_waits_for_is_read_all_the_same,
+}
 
 const SYSTEM: SystemKey = SystemKey(1);
 
@@ -59,6 +68,44 @@ async fn another_identity_opens_another_epoch(bed: Bed) {
     assert_eq!(store.source(tenant, SYSTEM).await.unwrap().read_to, 3);
     // Going back to the first database is a third life, since nobody knows what happened to it meanwhile.
     assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", None).await.unwrap(), Epoch(2));
+}
+
+async fn whoever_saved_progress_reads_it_whatever_others_read_meanwhile(bed: Bed) {
+    let store = bed.open().await;
+    let tenant = bed.tenant(&store).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let mut others = JoinSet::new();
+    for _ in 0..4 {
+        let (store, done) = (store.clone(), Arc::clone(&done));
+        others.spawn(async move {
+            let mut last = 0;
+            while !done.load(Ordering::Relaxed) {
+                let read_to = store.source(tenant, SYSTEM).await.unwrap().read_to;
+                assert!(read_to >= last, "{read_to} after {last}");
+                last = read_to;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    for read_to in 1..=200 {
+        let batch = Append { progress: Some(progress(0, read_to, &[], &[])), ..Append::default() };
+        store.append(tenant, batch).await.unwrap();
+        assert_eq!(store.source(tenant, SYSTEM).await.unwrap().read_to, read_to);
+    }
+    done.store(true, Ordering::Relaxed);
+    others.join_all().await;
+}
+
+async fn progress_that_nobody_waits_for_is_read_all_the_same(bed: Bed) {
+    let store = bed.open().await;
+    let tenant = bed.tenant(&store).await;
+    assert_eq!(store.source(tenant, SYSTEM).await.unwrap(), SourceState::default());
+    let batch = Append { progress: Some(progress(0, 9, &[4], &[])), ..changes([9]) };
+    assert!(store.append(tenant, batch).now_or_never().is_none(), "the caller has gone away");
+    // Appends are kept in the order in which they were asked for.
+    store.append(tenant, changes([10])).await.unwrap();
+    let state = store.source(tenant, SYSTEM).await.unwrap();
+    assert_eq!((state.read_to, state.gaps.len()), (9, 1));
 }
 
 fn progress(epoch: i64, read_to: i64, opened: &[i64], closed: &[i64]) -> SourceProgress {

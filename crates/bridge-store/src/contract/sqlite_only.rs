@@ -6,7 +6,8 @@ use super::bed::changes;
 use super::cursors::cursor_of;
 use crate::db::migrations;
 use crate::{Cursor, LogSpan, Retention, StoreError};
-use bridge_model::{Clock as _, Position};
+use bridge_model::{Clock as _, Position, SystemKey};
+use futures_util::FutureExt as _;
 use std::error::Error as _;
 
 #[tokio::test]
@@ -89,4 +90,17 @@ async fn what_is_remembered_is_what_is_in_the_file() {
             assert_eq!(store.kept(tenant).await.unwrap(), LogSpan { after: position(0), up_to: position(1) });
         }
     }
+}
+
+#[tokio::test]
+async fn an_epoch_whose_opening_nobody_waits_for_is_read_all_the_same() {
+    let bed = Bed::sqlite();
+    let store = bed.open().await;
+    let (tenant, system) = (bed.tenant(&store).await, SystemKey(1));
+    assert_eq!(store.source(tenant, system).await.unwrap().identity, None);
+    let opening = store.open_epoch(tenant, system, "database 1", None);
+    assert!(opening.now_or_never().is_none(), "the caller has gone away");
+    // What is written later is committed later.
+    store.append(tenant, changes([1])).await.unwrap();
+    assert_eq!(store.source(tenant, system).await.unwrap().identity.as_deref(), Some("database 1"));
 }
