@@ -16,6 +16,7 @@ use std::time::Duration;
 
 /// All settings. Every queue, page, body and wait has its bound here.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The front door.
@@ -44,6 +45,7 @@ pub struct Config {
 
 /// The front door.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// The address to listen on; port 0 takes a free one.
@@ -88,6 +90,7 @@ impl Default for Server {
 
 /// The database.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
     /// `sqlite:///path/bridgecore.db` or `postgres://user:password@host/database`.
@@ -123,6 +126,7 @@ impl std::fmt::Debug for Store {
 
 /// Keys and lifetimes of tokens.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Security {
     /// Signs the tokens; at least 32 characters. `bridgecore keys` makes one.
@@ -173,6 +177,7 @@ impl std::fmt::Debug for Security {
 
 /// What comes in from the ERPs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Ingest {
     /// The most events in one push.
@@ -224,6 +229,7 @@ impl Default for Ingest {
 
 /// What goes out to the devices.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Sync {
     /// The models of each app type; an empty list means all tracked models.
@@ -268,6 +274,7 @@ impl Default for Sync {
 
 /// What the ERPs show of the devices, in `user.sync.state`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Mirror {
     /// Whether devices are shown there at all.
@@ -289,6 +296,7 @@ impl Default for Mirror {
 
 /// Open connections.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Live {
     /// The most WebSocket connections; more are answered 503.
@@ -326,6 +334,7 @@ impl Default for Live {
 
 /// How ERPs are called.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Erp {
     /// Time to connect, in milliseconds.
@@ -351,6 +360,7 @@ impl Default for Erp {
 
 /// How long things are kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
     /// Changes, in days.
@@ -373,6 +383,7 @@ impl Default for Retention {
 
 /// The log output.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// What is written, `info` or `bridge_server=debug,info`.
@@ -389,6 +400,7 @@ impl Default for Log {
 
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
@@ -434,6 +446,9 @@ pub fn ms(milliseconds: u64) -> Duration {
 pub fn days(days: u64) -> Duration {
     Duration::from_secs(days.saturating_mul(86_400))
 }
+
+#[cfg(test)]
+mod written;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,11 @@
 //! `/openapi.json`, and the page that shows it.
 
-use crate::support::{Client, Setup};
+use crate::support::{ADMIN_PASSWORD, Client, Setup, demo_erp, register_demo_system, registration};
 use flate2::read::GzDecoder;
 use reqwest::Method;
 use reqwest::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 #[tokio::test]
@@ -65,4 +66,97 @@ async fn file(client: &Client, path: &str) -> String {
         plain.extend(&bytes);
     }
     String::from_utf8_lossy(&plain).into_owned()
+}
+
+/// The operation, the method, the path and a body, if there is one.
+type Call<'a> = (&'a str, &'a str, &'a str, Option<Value>);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_answers_as_it_is_described() {
+    let (app, erp) = (Setup::sqlite().start().await, demo_erp().await);
+    let admin = app.admin().await;
+    let system = register_demo_system(&admin, &erp, "demo").await;
+    let push = app.anonymous().with_token(system["push_key"].as_str().unwrap());
+    let refresh = app.tokens("admin", ADMIN_PASSWORD).await["refresh_token"].as_str().unwrap().to_owned();
+    let event = json!({ "model": "sale.order", "record_id": 1, "event": "write", "payload": { "state": "sale" } });
+    push.post("/api/v1/webhooks/receive", &json!([event, { "model": "sale.order" }])).await.expect(200);
+    let letters = admin.get("/api/v1/webhooks/dead-letters").await.expect(200);
+    let letter = letters["items"][0]["id"].clone();
+    let device = json!({ "device_id": "my-phone", "app_type": "sales_app" });
+    let with = |more: Value| {
+        let mut body = device.clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Some(body)
+    };
+    let none = || None::<Value>;
+    // In this order: some need what another has made.
+    let calls: Vec<Call<'_>> = vec![
+        ("logIn", "POST", "/api/v1/auth/login", Some(json!({ "username": "admin", "password": ADMIN_PASSWORD }))),
+        ("refreshTokens", "POST", "/api/v1/auth/refresh", Some(json!({ "refresh_token": refresh, "rotate": true }))),
+        ("whoAmI", "GET", "/api/v1/auth/me", none()),
+        ("createUser", "POST", "/api/v1/users", Some(json!({ "username": "amina", "password": "long enough" }))),
+        ("listUsers", "GET", "/api/v1/users?limit=1", none()),
+        ("readUser", "GET", "/api/v1/users/2", none()),
+        ("changeUser", "PUT", "/api/v1/users/2", Some(json!({ "language": "ar" }))),
+        ("deleteUser", "DELETE", "/api/v1/users/2", none()),
+        ("registerSystem", "POST", "/api/v1/systems", Some(registration(&erp, "second"))),
+        ("listSystems", "GET", "/api/v1/systems", none()),
+        ("readSystem", "GET", "/api/v1/systems/demo", none()),
+        ("changeSystem", "PUT", "/api/v1/systems/second", Some(json!({ "rotate_push_key": true }))),
+        ("testSystem", "POST", "/api/v1/systems/demo/test", none()),
+        ("readSystemStatus", "GET", "/api/v1/systems/demo/status", none()),
+        ("deleteSystem", "DELETE", "/api/v1/systems/second", none()),
+        ("pullChanges", "POST", "/api/v2/sync/pull", with(json!({ "include": true, "compact": true }))),
+        ("confirmChanges", "POST", "/api/v2/sync/ack", with(json!({ "last_sync_token": 0 }))),
+        ("readSnapshot", "POST", "/api/v2/sync/snapshot", with(json!({ "limit": 2 }))),
+        ("readSyncState", "GET", "/api/v2/sync/state?device_id=my-phone", none()),
+        ("resetSyncState", "POST", "/api/v2/sync/reset?device_id=my-phone", none()),
+        ("isSyncHealthy", "GET", "/api/v2/sync/health", none()),
+        ("listDevices", "GET", "/api/v1/devices", none()),
+        ("forgetDevice", "DELETE", "/api/v1/devices/my-phone", none()),
+        ("listChanges", "GET", "/api/v1/webhooks/events", none()),
+        ("checkUpdates", "GET", "/api/v1/webhooks/check-updates?since=0", none()),
+        ("listDeadLetters", "GET", "/api/v1/webhooks/dead-letters", none()),
+        ("retryDeadLetter", "POST", "/api/v1/webhooks/retry", Some(json!({ "dead_letter_id": letter }))),
+        ("retryDeadLetters", "POST", "/api/v1/webhooks/retry/bulk", Some(json!({ "ids": [letter, 999_999] }))),
+        ("readStatistics", "GET", "/api/v1/webhooks/statistics", none()),
+        ("areWebhooksHealthy", "GET", "/api/v1/webhooks/health", none()),
+        ("receiveEvents", "POST", "/api/v1/webhooks/receive", Some(event)),
+        ("isHealthy", "GET", "/health", none()),
+        ("isReady", "GET", "/health/ready", none()),
+        ("isLive", "GET", "/health/live", none()),
+        ("readMetrics", "GET", "/metrics", none()),
+        ("readDescription", "GET", "/openapi.json", none()),
+        ("showPage", "GET", "/docs/", none()),
+        ("loadFileOfPage", "GET", "/docs/swagger-ui.css", none()),
+        ("logOut", "POST", "/api/v1/auth/logout", none()),
+    ];
+    let mut called: BTreeSet<&str> = ["findPage"].into();
+    for (id, method, path, body) in calls {
+        let method: Method = method.parse().unwrap();
+        let needs_token = path.starts_with("/api/") && !path.ends_with("/health") && !path.contains("/auth/log");
+        if needs_token && id != "refreshTokens" {
+            let mut request = app.anonymous().request(method.clone(), path);
+            if let Some(body) = &body {
+                request = request.json(body);
+            }
+            app.anonymous().send(request).await.expect_problem(401, "AUTHENTICATION_FAILED");
+        }
+        let client = if id == "receiveEvents" { &push } else { &admin };
+        let mut request = client.request(method, path);
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        // Sending it holds the answer to the description.
+        let answer = client.send(request).await;
+        assert!((200..300).contains(&answer.status), "{id}: {} {}", answer.status, answer.body);
+        called.insert(id);
+    }
+    let description: Value = serde_json::from_str(include_str!("../../../../docs/openapi.json")).unwrap();
+    let items = description["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap());
+    let described: BTreeSet<_> =
+        items.flat_map(|item| item.values()).map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(called, described);
+    app.stop().await;
+    erp.stop().await;
 }

@@ -1,5 +1,7 @@
-//! A client of the API that checks the shape of every problem it is told of.
+//! A client of the API that holds every answer to the description of the API, and checks the shape of every problem it
+//! is told of.
 
+use super::described;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -69,14 +71,17 @@ impl Client {
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
         let request = request.build().unwrap();
-        let asked = format!("{} {}", request.method(), request.url().path());
+        let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+        let asked = format!("{method} {path}");
         let response = self.http.execute(request).await.unwrap_or_else(|error| panic!("{asked}: {error:?}"));
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let bytes = response.bytes().await.unwrap_or_else(|error| panic!("{asked}: {error:?}"));
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Answer { asked, status, headers, body }
+        let answer = Answer { asked, status, headers, body };
+        described::check(&method, &path, &answer);
+        answer
     }
 }
 

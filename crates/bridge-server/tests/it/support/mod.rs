@@ -10,6 +10,7 @@
 //! ```
 
 mod client;
+mod described;
 mod erp;
 mod live;
 mod setup;
