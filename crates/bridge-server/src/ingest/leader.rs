@@ -1,13 +1,15 @@
-//! One background reader for each active system, on one node at a time, and beside it what tells the system of its
-//! devices.
+//! The background readers of each active system, one for each strategy, each on one node at a time, and beside them
+//! what tells the system of its devices.
 
 use super::pull;
 use crate::config::ms;
 use crate::context::Context;
 use crate::mirror;
 use crate::supervise::keep_going;
-use bridge_model::{SystemKey, Timestamp};
-use bridge_store::System;
+use bridge_model::{Strategy, SystemKey, Timestamp};
+use bridge_store::{Lease, System};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -15,6 +17,26 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How often the list of systems is read, besides at each signal: another node may have changed it.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A kind of reader.
+struct Kind {
+    /// The strategy that it works by.
+    strategy: Strategy,
+    /// The beginning of its lease's name.
+    lease: &'static str,
+    /// Whether a system is read by it.
+    applies: fn(&System) -> bool,
+    /// Reads until it is stopped or loses the lease, and answers the lease as last renewed.
+    read: for<'a> fn(&'a Context, &'a System, Lease, &'a CancellationToken) -> BoxFuture<'a, Lease>,
+}
+
+/// Every kind of reader.
+const KINDS: &[Kind] = &[Kind {
+    strategy: Strategy::Addon,
+    lease: "pull",
+    applies: |_| true,
+    read: |cx, system, lease, stop| pull::read_while_leading(cx, system, lease, stop).boxed(),
+}];
 
 /// A reader that runs, and the settings it was started with.
 struct Running {
@@ -24,9 +46,9 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-/// Keeps a reader running for each active system until `stop`. `node` names this process among several.
+/// Keeps the readers of each active system running until `stop`. `node` names this process among several.
 pub async fn run(cx: Context, node: String, stop: CancellationToken) {
-    let mut running: HashMap<SystemKey, Running> = HashMap::new();
+    let mut running: HashMap<(SystemKey, Strategy), Running> = HashMap::new();
     loop {
         match cx.store.all_systems().await {
             Ok(systems) => reconcile(&cx, &node, &mut running, systems).await,
@@ -43,42 +65,54 @@ pub async fn run(cx: Context, node: String, stop: CancellationToken) {
     }
 }
 
-async fn reconcile(cx: &Context, node: &str, running: &mut HashMap<SystemKey, Running>, systems: Vec<System>) {
-    let wanted: HashMap<SystemKey, System> =
+async fn reconcile(
+    cx: &Context,
+    node: &str,
+    running: &mut HashMap<(SystemKey, Strategy), Running>,
+    systems: Vec<System>,
+) {
+    let active: HashMap<SystemKey, System> =
         systems.into_iter().filter(|system| system.is_active).map(|system| (system.key, system)).collect();
-    let outdated: Vec<SystemKey> = running
+    let outdated: Vec<_> = running
         .iter()
-        .filter(|(key, reader)| wanted.get(key).is_none_or(|system| system.updated_at != reader.settings_of))
+        .filter(|((key, _), reader)| active.get(key).is_none_or(|system| system.updated_at != reader.settings_of))
         .map(|(key, _)| *key)
         .collect();
-    for key in outdated {
-        if let Some(reader) = running.remove(&key) {
+    for (key, strategy) in outdated {
+        if let Some(reader) = running.remove(&(key, strategy)) {
             end(reader).await;
         }
-        if !wanted.contains_key(&key) {
-            cx.readers.forget(key);
+        cx.readers.forget(key, strategy);
+        if !active.contains_key(&key) {
             cx.mirrors.forget(key);
             cx.hub.forget_readers(key);
             cx.owners.forget(key);
             cx.erps.forget(key);
         }
     }
-    for (key, system) in wanted {
-        running.entry(key).or_insert_with(|| {
-            let stop = CancellationToken::new();
-            let settings_of = system.updated_at;
-            let (cx, node, stopped) = (cx.clone(), node.to_owned(), stop.clone());
-            let task = tokio::spawn(async move {
-                let read = || lead(cx.clone(), node.clone(), system.clone(), stopped.clone());
-                let mirror = || mirror::run(&cx, &node, &system, &stopped);
-                tokio::join!(
-                    keep_going(&cx.metrics, "reader", &stopped, read),
-                    keep_going(&cx.metrics, "mirror", &stopped, mirror),
-                );
-            });
-            Running { settings_of, stop: stop.drop_guard(), task }
-        });
+    for (key, system) in active {
+        for kind in KINDS.iter().filter(|kind| (kind.applies)(&system)) {
+            running.entry((key, kind.strategy)).or_insert_with(|| start(cx, node, kind, &system));
+        }
     }
+}
+
+fn start(cx: &Context, node: &str, kind: &'static Kind, system: &System) -> Running {
+    let stop = CancellationToken::new();
+    let settings_of = system.updated_at;
+    let (cx, node, system, stopped) = (cx.clone(), node.to_owned(), system.clone(), stop.clone());
+    let task = tokio::spawn(async move {
+        let read = || lead(cx.clone(), node.clone(), kind, system.clone(), stopped.clone());
+        let mirror = || mirror::run(&cx, &node, &system, &stopped);
+        let mirroring = async {
+            // The devices are told to the add-on that keeps the event table.
+            if kind.strategy == Strategy::Addon {
+                keep_going(&cx.metrics, "mirror", &stopped, mirror).await;
+            }
+        };
+        tokio::join!(keep_going(&cx.metrics, "reader", &stopped, read), mirroring);
+    });
+    Running { settings_of, stop: stop.drop_guard(), task }
 }
 
 async fn end(reader: Running) {
@@ -88,14 +122,14 @@ async fn end(reader: Running) {
     }
 }
 
-/// Waits for the lease of the system's reader, reads while it holds, and gives it back at the end.
-async fn lead(cx: Context, node: String, system: System, stop: CancellationToken) {
+/// Waits for the lease of the reader, reads while it holds, and gives it back at the end.
+async fn lead(cx: Context, node: String, kind: &Kind, system: System, stop: CancellationToken) {
     let ttl = ms(cx.config.ingest.lease_ms);
-    let name = format!("pull:{}", system.key);
+    let name = format!("{}:{}", kind.lease, system.key);
     while !stop.is_cancelled() {
         match cx.store.acquire_lease(&name, &node, ttl).await {
             Ok(Some(lease)) => {
-                let lease = pull::read_while_leading(&cx, &system, lease, &stop).await;
+                let lease = (kind.read)(&cx, &system, lease, &stop).await;
                 if let Err(error) = cx.store.release_lease(&lease).await {
                     tracing::warn!(system.id = %system.system_id, error = %error, "release the reader's lease");
                 }
@@ -106,6 +140,25 @@ async fn lead(cx: Context, node: String, system: System, stop: CancellationToken
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(ttl / 3) => {}
+        }
+    }
+}
+
+/// Renews a reader's lease when a third of it has passed. False: another node leads.
+pub(super) async fn keep_lease(cx: &Context, system: &System, lease: &mut Lease) -> bool {
+    let ttl = ms(cx.config.ingest.lease_ms);
+    if cx.clock.now().plus(ttl * 2 / 3) < lease.expires_at {
+        return true;
+    }
+    match cx.store.acquire_lease(&lease.name, &lease.holder, ttl).await {
+        Ok(Some(renewed)) => {
+            *lease = renewed;
+            true
+        }
+        Ok(None) => false,
+        Err(error) => {
+            tracing::warn!(system.id = %system.system_id, error = %error, "renew the reader's lease");
+            false
         }
     }
 }

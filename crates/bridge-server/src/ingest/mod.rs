@@ -13,4 +13,4 @@ pub mod push;
 mod status;
 
 pub use leader::run;
-pub use status::{ReaderState, ReaderStatus, Readers, reader_status};
+pub use status::{ReaderState, ReaderStatus, Readers, reader_status, reader_statuses};

@@ -6,7 +6,7 @@
 
 use super::pipeline;
 use super::status::ReaderState;
-use super::{gaps, life};
+use super::{gaps, leader, life};
 use crate::config::ms;
 use crate::context::Context;
 use crate::detection::{self, ModelOwners};
@@ -120,23 +120,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Renews the lease when a third of it has passed. False: another node leads.
     async fn keep_lease(&mut self) -> bool {
-        let ttl = ms(self.cx.config.ingest.lease_ms);
-        if self.cx.clock.now().plus(ttl * 2 / 3) < self.lease.expires_at {
-            return true;
-        }
-        match self.cx.store.acquire_lease(&self.lease.name, &self.lease.holder, ttl).await {
-            Ok(Some(lease)) => {
-                self.lease = lease;
-                true
-            }
-            Ok(None) => false,
-            Err(error) => {
-                tracing::warn!(system.id = %self.system.system_id, error = %error, "renew the reader's lease");
-                false
-            }
-        }
+        leader::keep_lease(self.cx, self.system, &mut self.lease).await
     }
 
     /// The pause after a look: short while there is news, longer step by step while there is none, backing off
@@ -148,7 +133,7 @@ impl Reader<'_> {
         match looked {
             Ok(found) => {
                 self.failures = 0;
-                self.cx.readers.update(self.system.key, |status| {
+                self.cx.readers.update(self.system.key, Strategy::Addon, |status| {
                     status.state = match found {
                         Looked::NoFeed => ReaderState::NoFeed,
                         Looked::HeldBack => ReaderState::HeldBack,
@@ -173,7 +158,7 @@ impl Reader<'_> {
                     causes = %problem.causes(),
                     "read the event table: {}", problem.message
                 );
-                self.cx.readers.update(self.system.key, |status| {
+                self.cx.readers.update(self.system.key, Strategy::Addon, |status| {
                     status.state = ReaderState::Failing;
                     status.last_error = Some(problem.message.clone());
                 });
@@ -228,7 +213,7 @@ impl Reader<'_> {
             // What was read since it was asked for must not make the table look as if it had gone back.
             kept.newest_id = newest_id;
         }
-        self.cx.readers.update(self.system.key, |status| {
+        self.cx.readers.update(self.system.key, Strategy::Addon, |status| {
             status.feed = Some(info.kind);
             status.newest_id = newest_id;
             status.look_began_at = Some(began_at);

@@ -4,10 +4,10 @@ use crate::config::ms;
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_erp::FeedKind;
-use bridge_model::{SystemKey, Timestamp};
+use bridge_model::{Strategy, SystemKey, Timestamp};
 use bridge_store::{SourceState, System};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -55,19 +55,19 @@ pub struct ReaderStatus {
 
 /// The states of this node's readers.
 #[derive(Debug, Default)]
-pub struct Readers(Mutex<HashMap<SystemKey, ReaderStatus>>);
+pub struct Readers(Mutex<HashMap<(SystemKey, Strategy), ReaderStatus>>);
 
 impl Readers {
-    pub(super) fn update(&self, system: SystemKey, change: impl FnOnce(&mut ReaderStatus)) {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(system).or_default());
+    pub(super) fn update(&self, system: SystemKey, strategy: Strategy, change: impl FnOnce(&mut ReaderStatus)) {
+        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((system, strategy)).or_default());
     }
 
-    pub(super) fn forget(&self, system: SystemKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
+    pub(super) fn forget(&self, system: SystemKey, strategy: Strategy) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(system, strategy));
     }
 
-    fn get(&self, system: SystemKey) -> Option<ReaderStatus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&system).cloned()
+    fn get(&self, system: SystemKey, strategy: Strategy) -> Option<ReaderStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(system, strategy)).cloned()
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn wait_until_read(cx: &Context, system: &System, id: i64) -> R
     let asked_at = cx.clock.now();
     let until = asked_at.plus(ms(cx.config.ingest.push_order_wait_ms));
     loop {
-        let here = cx.readers.get(system.key).unwrap_or_default();
+        let here = cx.readers.get(system.key, Strategy::Addon).unwrap_or_default();
         if here.look_began_at.is_some_and(|began| began > asked_at) {
             return Ok(true);
         }
@@ -104,10 +104,24 @@ pub(super) fn has_come_to(source: &SourceState, id: i64) -> bool {
     source.read_to >= id && source.gaps.iter().all(|gap| gap.id > id)
 }
 
-/// The state of a system's reader: live if this node leads it, otherwise what the store remembers.
+/// The states of all of a system's readers: that of the event table, and those of other strategies that this node
+/// runs.
+pub async fn reader_statuses(cx: &Context, system: &System) -> Result<BTreeMap<Strategy, ReaderStatus>, Problem> {
+    let now = cx.clock.now();
+    let others = Strategy::ALL.into_iter().filter(|strategy| *strategy != Strategy::Addon);
+    let mut statuses: BTreeMap<_, _> =
+        others.filter_map(|strategy| Some((strategy, cx.readers.get(system.key, strategy)?))).collect();
+    for status in statuses.values_mut() {
+        status.lag_seconds = status.last_success_at.map(|at| now.since(at).as_secs_f64());
+    }
+    statuses.insert(Strategy::Addon, reader_status(cx, system).await?);
+    Ok(statuses)
+}
+
+/// The state of the reader of a system's event table: live if this node leads it, otherwise what the store remembers.
 pub async fn reader_status(cx: &Context, system: &System) -> Result<ReaderStatus, Problem> {
     let source = cx.store.source(system.tenant, system.key).await?;
-    let mut status = cx.readers.get(system.key).unwrap_or_default();
+    let mut status = cx.readers.get(system.key, Strategy::Addon).unwrap_or_default();
     status.read_to = source.read_to;
     status.open_gaps = source.gaps.len();
     status.newest_id = status.newest_id.max(source.read_to);

@@ -91,15 +91,15 @@ table! {
     store_writes: IntCounter = "store_writes_total" [];
     /// Systems that this node reads and whose last look was a success.
     active_connections: IntGaugeVec = "active_connections" ["system_type"];
-    /// Seconds since the system was last looked at with success. Systems that this node reads; beyond the first 200
-    /// they share `other`, with the highest.
-    source_lag: GaugeVec = "source_lag_seconds" ["tenant", "system"];
+    /// Seconds since the system was last looked at with success, by each strategy. Systems that this node reads; beyond
+    /// the first 200 they share `other`, with the highest.
+    source_lag: GaugeVec = "source_lag_seconds" ["tenant", "system", "strategy"];
     /// 1 while the last look at the system was a success, 0 while looks fail.
-    source_up: IntGaugeVec = "source_up" ["tenant", "system"];
+    source_up: IntGaugeVec = "source_up" ["tenant", "system", "strategy"];
     /// Events between the newest that the ERP showed and the last one read.
-    source_backlog: IntGaugeVec = "source_backlog_events" ["tenant", "system"];
+    source_backlog: IntGaugeVec = "source_backlog_events" ["tenant", "system", "strategy"];
     /// Missing event ids that are asked for again.
-    source_open_gaps: IntGaugeVec = "source_open_gaps" ["tenant", "system"];
+    source_open_gaps: IntGaugeVec = "source_open_gaps" ["tenant", "system", "strategy"];
     /// Devices whose state was written to their ERP (`shown`), that were ended there (`ended`), or that it refused
     /// (`refused`).
     mirror_states: IntCounterVec = "mirror_states_total" ["outcome"];

@@ -11,6 +11,7 @@ use bridge_model::{Strategy, SystemId};
 use bridge_store::System;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The state of a system at this moment.
@@ -30,8 +31,10 @@ pub struct SystemStatus {
     pub detection: Option<Strategy>,
     /// The add-on that keeps its changes.
     pub addon: Option<FeedKind>,
-    /// What the background reader has read and how far it lags.
+    /// How far the event table has been read, and how much that lags.
     pub reader: ReaderStatus,
+    /// The same for every strategy that the system is read by: `addon` always, others where this node runs them.
+    pub readers: BTreeMap<Strategy, ReaderStatus>,
     /// How far it shows the devices of its users; `null` where it can't, and on nodes that do not tell it.
     pub mirror: Option<MirrorStatus>,
     /// What went wrong while asking, in the shape of errors.
@@ -42,6 +45,7 @@ pub struct SystemStatus {
 /// Asks a system of the caller's tenant how it is. What does not work is a fact in the answer.
 pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Result<SystemStatus, Problem> {
     let system = find(cx, caller.tenant, system_id).await?;
+    let readers = crate::ingest::reader_statuses(cx, &system).await?;
     let mut status = SystemStatus {
         system_id: system.system_id.clone(),
         is_active: system.is_active,
@@ -50,7 +54,8 @@ pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
         protocol: None,
         detection: None,
         addon: None,
-        reader: crate::ingest::reader_status(cx, &system).await?,
+        reader: readers.get(&Strategy::Addon).cloned().unwrap_or_default(),
+        readers,
         mirror: cx.mirrors.get(system.key),
         error: None,
     };

@@ -3,7 +3,7 @@
 use crate::api::extract::bearer;
 use crate::api::openapi::{Refuses as _, TOKEN};
 use crate::context::Context;
-use crate::ingest::{ReaderState, reader_status};
+use crate::ingest::{ReaderState, reader_statuses};
 use crate::problem::{Problem, ProblemKind};
 use axum::Extension;
 use axum::extract::State;
@@ -129,10 +129,9 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
     systems.retain(|system| system.is_active);
     systems.sort_by_key(|system| system.key);
     let mut connected: BTreeMap<String, i64> = BTreeMap::new();
-    let mut sources: BTreeMap<[String; 2], Source> = BTreeMap::new();
+    let mut sources: BTreeMap<[String; 3], Source> = BTreeMap::new();
     let mut mirrors: BTreeMap<[String; 2], f64> = BTreeMap::new();
     for (index, system) in systems.iter().enumerate() {
-        let count = connected.entry(system.system_type.clone()).or_default();
         let labels = if index < SYSTEMS_MAX {
             [system.tenant.0.to_string(), system.system_id.to_string()]
         } else {
@@ -143,21 +142,25 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
             let highest = mirrors.entry(labels.clone()).or_insert(lag);
             *highest = highest.max(lag);
         }
-        let status = reader_status(cx, system).await?;
-        if status.state == ReaderState::Idle {
-            // Another node reads it, and tells.
-            continue;
+        let mut any_up = false;
+        for (strategy, status) in reader_statuses(cx, system).await? {
+            if status.state == ReaderState::Idle {
+                // Another node reads it, and tells.
+                continue;
+            }
+            let up = status.state != ReaderState::Failing;
+            any_up |= up;
+            let [tenant, name] = labels.clone();
+            let source = sources.entry([tenant, name, strategy.to_string()]).or_default();
+            source.lag_seconds = match (source.lag_seconds, status.lag_seconds) {
+                (Some(one), Some(other)) => Some(one.max(other)),
+                (one, other) => one.or(other),
+            };
+            source.down |= !up;
+            source.backlog = source.backlog.saturating_add((status.newest_id - status.read_to).max(0));
+            source.open_gaps += i64::try_from(status.open_gaps).unwrap_or(i64::MAX);
         }
-        let up = status.state != ReaderState::Failing;
-        *count += i64::from(up);
-        let source = sources.entry(labels).or_default();
-        source.lag_seconds = match (source.lag_seconds, status.lag_seconds) {
-            (Some(one), Some(other)) => Some(one.max(other)),
-            (one, other) => one.or(other),
-        };
-        source.down |= !up;
-        source.backlog = source.backlog.saturating_add((status.newest_id - status.read_to).max(0));
-        source.open_gaps += i64::try_from(status.open_gaps).unwrap_or(i64::MAX);
+        *connected.entry(system.system_type.clone()).or_default() += i64::from(any_up);
     }
     let metrics = &cx.metrics;
     metrics.active_connections.reset();

@@ -98,11 +98,11 @@ async fn the_readers_tell_how_far_they_are(setup: Setup) {
     let (app, erp) = (setup.start().await, demo_erp().await);
     let admin = app.admin().await;
     register_demo_system(&admin, &erp, "demo").await;
-    let lag = r#"source_lag_seconds{system="demo",tenant="1"}"#;
-    let up = r#"source_up{system="demo",tenant="1"}"#;
+    let lag = r#"source_lag_seconds{strategy="addon",system="demo",tenant="1"}"#;
+    let up = r#"source_up{strategy="addon",system="demo",tenant="1"}"#;
     let seen = Scrape::until(&app, "the reader runs", |seen| seen.get(up) == Some(1.0)).await;
     assert!(seen.get(lag).unwrap() < 10.0, "{seen:?}");
-    assert_eq!(seen.get(r#"source_open_gaps{system="demo",tenant="1"}"#), Some(0.0));
+    assert_eq!(seen.get(r#"source_open_gaps{strategy="addon",system="demo",tenant="1"}"#), Some(0.0));
     assert_eq!(seen.get(r#"active_connections{system_type="odoo"}"#), Some(1.0));
     erp.stop().await;
     let seen = Scrape::until(&app, "the reader fails", |seen| seen.get(up) == Some(0.0)).await;

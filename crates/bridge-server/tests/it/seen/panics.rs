@@ -71,7 +71,7 @@ async fn a_reader_that_panics_reads_on() {
     let (app, erp) = (Setup::sqlite().entropy(trap.clone()).start().await, demo_erp().await);
     let admin = app.admin().await;
     register_demo_system(&admin, &erp, "demo").await;
-    let up = r#"source_up{system="demo",tenant="1"}"#;
+    let up = r#"source_up{strategy="addon",system="demo",tenant="1"}"#;
     Scrape::until(&app, "the reader runs", |seen| seen.get(up) == Some(1.0)).await;
     trap.set(FRACTION_BYTES);
     erp.stop().await;
