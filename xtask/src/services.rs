@@ -112,6 +112,8 @@ impl Postgres {
         command.arg("-D").arg(data).args(["-p", &port.to_string()]).current_dir("/");
         let mut settings =
             vec!["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", "wal_level=logical"];
+        // Each test that reads the log needs one of both, and several run at once.
+        settings.extend(["max_replication_slots=50", "max_wal_senders=50"]);
         if durability == Durability::Fast {
             settings.extend(["fsync=off", "full_page_writes=off", "synchronous_commit=off"]);
         }

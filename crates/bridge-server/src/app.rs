@@ -7,7 +7,7 @@ use crate::context::{Context, Parts};
 use crate::detection::Owners;
 use crate::erps::Erps;
 use crate::hub::{self, Hub};
-use crate::ingest::{self, Readers};
+use crate::ingest::{self, Readers, WalReaders};
 use crate::jobs;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
@@ -54,6 +54,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         readers: Arc::new(Readers::default()),
         mirrors: Arc::new(Mirrors::default()),
         tails: Arc::new(Tails::new(&config.sync)),
+        wal_readers: Arc::new(WalReaders::default()),
         rights: Arc::new(Rights::default()),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
         metrics: Arc::new(Metrics::new().context("register the metrics")?),

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::detection::Owners;
 use crate::erps::Erps;
 use crate::hub::Hub;
-use crate::ingest::Readers;
+use crate::ingest::{Readers, WalReaders};
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
 use crate::sync::{Rights, Tails};
@@ -35,6 +35,8 @@ pub struct Parts {
     pub mirrors: Arc<Mirrors>,
     /// The newest changes, written.
     pub tails: Arc<Tails>,
+    /// How the readers of databases' logs are doing.
+    pub wal_readers: Arc<WalReaders>,
     /// What ERP users may read, as last learned.
     pub rights: Arc<Rights>,
     /// Passwords, tokens and keys.

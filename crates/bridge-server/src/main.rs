@@ -5,7 +5,7 @@ use bridge_model::Clock;
 use bridge_model::clock::SystemClock;
 use bridge_model::entropy::{Entropy, OsEntropy};
 use bridge_server::config::Config;
-use bridge_server::{app, demo, telemetry};
+use bridge_server::{app, cli, demo, telemetry};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,13 +34,16 @@ enum Command {
         #[arg(long, default_value_t = 8000)]
         port: u16,
     },
+    /// What the reading of the log of Odoo's database needs there: put it in, look at it, take it out
+    #[command(subcommand)]
+    Wal(cli::wal::Command),
     /// Print fresh keys for the config's [security] section
     Keys,
 }
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("bridgecore: {error:#}");
             ExitCode::FAILURE
@@ -48,18 +51,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new().context("ask the system for randomness")?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     match command {
-        Command::Serve { config } => runtime.block_on(serve(config, clock, entropy)),
-        Command::Demo { port } => runtime.block_on(demo::run(port, clock, entropy, stop_signal())),
-        Command::Keys => {
-            print!("{}", demo::fresh_keys(entropy.as_ref()));
-            Ok(())
-        }
+        Command::Serve { config } => runtime.block_on(serve(config, clock, entropy))?,
+        Command::Demo { port } => runtime.block_on(demo::run(port, clock, entropy, stop_signal()))?,
+        Command::Wal(command) => return runtime.block_on(cli::wal::run(command, entropy.as_ref())),
+        Command::Keys => print!("{}", demo::fresh_keys(entropy.as_ref())),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(path: Option<PathBuf>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<()> {

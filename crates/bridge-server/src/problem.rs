@@ -3,6 +3,7 @@
 //! Every part of the service answers a [`Problem`]; `api/error.rs` makes the one JSON shape of it. The exception
 //! names come from the documented hierarchy, the codes from the documented error types.
 
+use bridge_erp::odoo::database::{DatabaseError, DatabaseErrorKind};
 use bridge_erp::{ErpError, ErpErrorKind};
 use bridge_model::InvalidId;
 use bridge_store::StoreError;
@@ -162,6 +163,18 @@ impl From<StoreError> for Problem {
             }
             other => Self::new(ProblemKind::Internal, "Something failed inside the service").caused_by(other),
         }
+    }
+}
+
+impl From<DatabaseError> for Problem {
+    fn from(error: DatabaseError) -> Self {
+        let kind = match error.kind {
+            DatabaseErrorKind::Unreachable | DatabaseErrorKind::Unavailable => ProblemKind::ErpUnreachable,
+            DatabaseErrorKind::Timeout => ProblemKind::ErpTimeout,
+            DatabaseErrorKind::Refused => ProblemKind::ErpAuthentication,
+            _ => ProblemKind::ErpFailed,
+        };
+        Self::new(kind, format!("the ERP's database: {error}")).caused_by(error)
     }
 }
 

@@ -23,6 +23,7 @@ mod source;
 mod systems;
 mod tenants;
 mod users;
+mod wal;
 
 #[cfg(test)]
 mod contract;
@@ -43,3 +44,4 @@ pub use source::{Gap, SourceProgress, SourceState};
 pub use systems::{NewSystem, System};
 pub use tenants::Tenant;
 pub use users::{NewUser, Role, User};
+pub use wal::{WalPlace, WalProgress};

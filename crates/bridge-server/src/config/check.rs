@@ -58,7 +58,7 @@ fn keys(config: &Config) -> anyhow::Result<()> {
 
 /// Each count is at least 1, and small enough for what it counts.
 fn numbers(config: &Config) -> anyhow::Result<()> {
-    let Config { server, store, security, ingest, sync, mirror, live, erp, retention, .. } = config;
+    let Config { server, store, security, ingest, wal, sync, mirror, live, erp, retention, .. } = config;
     for (name, number) in [
         ("server.requests_at_once_max", server.requests_at_once_max),
         ("server.connections_max", server.connections_max),
@@ -78,6 +78,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         ("ingest.push_events_max", ingest.push_events_max),
         ("ingest.gaps_max", ingest.gaps_max),
         ("mirror.calls_max", mirror.calls_max),
+        ("wal.batch_rows_max", wal.batch_rows_max),
         ("live.message_bytes_max", live.message_bytes_max),
         ("erp.reply_bytes_max", erp.reply_bytes_max),
     ] {
@@ -98,7 +99,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
 
 /// Each time is long enough to neither spin nor end everything at once, and short enough to be added to another.
 fn times(config: &Config) -> anyhow::Result<()> {
-    let Config { server, security, ingest, detection, sync, mirror, live, erp, retention, .. } = config;
+    let Config { server, security, ingest, detection, wal, sync, mirror, live, erp, retention, .. } = config;
     for (name, least, time_ms) in [
         ("server.request_timeout_ms", 1, server.request_timeout_ms),
         ("server.header_timeout_ms", 10, server.header_timeout_ms),
@@ -110,6 +111,10 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("ingest.transaction_age_max_ms", 1, ingest.transaction_age_max_ms),
         ("ingest.push_order_wait_ms", 0, ingest.push_order_wait_ms),
         ("ingest.lease_ms", 1_000, ingest.lease_ms),
+        ("wal.look_interval_ms", 10, wal.look_interval_ms),
+        ("wal.slot_wait_ms", 1, wal.slot_wait_ms),
+        ("wal.sender_timeout_ms", 1_000, wal.sender_timeout_ms),
+        ("wal.backoff_max_ms", 1, wal.backoff_max_ms),
         ("detection.owners_fresh_ms", 0, detection.owners_fresh_ms),
         ("sync.retry_window_ms", 1, sync.retry_window_ms),
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),

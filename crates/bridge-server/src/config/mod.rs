@@ -3,8 +3,10 @@
 mod app_types;
 mod check;
 mod detection;
+mod wal;
 
 pub use detection::Detection;
+pub use wal::Wal;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -29,6 +31,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// How changes are seen.
     pub detection: Detection,
+    /// How the logs of ERPs' databases are read.
+    pub wal: Wal,
     /// What goes out to the devices.
     pub sync: Sync,
     /// What the ERPs show of the devices.

@@ -1,7 +1,7 @@
 //! The background readers of each active system, one for each strategy, each on one node at a time, and beside them
 //! what tells the system of its devices.
 
-use super::pull;
+use super::{pull, wal};
 use crate::config::ms;
 use crate::context::Context;
 use crate::mirror;
@@ -31,12 +31,20 @@ struct Kind {
 }
 
 /// Every kind of reader.
-const KINDS: &[Kind] = &[Kind {
-    strategy: Strategy::Addon,
-    lease: "pull",
-    applies: |_| true,
-    read: |cx, system, lease, stop| pull::read_while_leading(cx, system, lease, stop).boxed(),
-}];
+const KINDS: &[Kind] = &[
+    Kind {
+        strategy: Strategy::Addon,
+        lease: "pull",
+        applies: |_| true,
+        read: |cx, system, lease, stop| pull::read_while_leading(cx, system, lease, stop).boxed(),
+    },
+    Kind {
+        strategy: Strategy::Wal,
+        lease: "wal",
+        applies: wal::applies,
+        read: |cx, system, lease, stop| wal::read_while_leading(cx, system, lease, stop).boxed(),
+    },
+];
 
 /// A reader that runs, and the settings it was started with.
 struct Running {
@@ -87,6 +95,7 @@ async fn reconcile(
             cx.mirrors.forget(key);
             cx.hub.forget_readers(key);
             cx.owners.forget(key);
+            cx.wal_readers.forget(key);
             cx.erps.forget(key);
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! * [`push`] takes what the ERP sends,
 //! * [`pull`] reads the add-on's event table in the background,
-//! * [`pipeline`] puts both into the log, or into the dead letters with a reason.
+//! * [`wal`] reads the log of the ERP's database,
+//! * [`pipeline`] puts all of it into the log, or into the dead letters with a reason.
 
 mod gaps;
 mod leader;
@@ -11,6 +12,8 @@ pub mod pipeline;
 mod pull;
 pub mod push;
 mod status;
+mod wal;
 
 pub use leader::run;
 pub use status::{ReaderState, ReaderStatus, Readers, reader_status, reader_statuses};
+pub use wal::{WalReaders, WalState, WalStatus};

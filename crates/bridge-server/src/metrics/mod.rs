@@ -108,6 +108,18 @@ table! {
     /// How long ago the oldest state was confirmed that the system's ERP does not show yet, in seconds; 0 while it shows
     /// all. Systems whose devices this node mirrors; beyond the first 200 they share `other`, with the highest.
     mirror_lag: GaugeVec = "mirror_lag_seconds" ["tenant", "system"];
+    /// How much of the log of the ERP's database is still to be read and confirmed, in bytes.
+    wal_lag: IntGaugeVec = "wal_lag_bytes" ["tenant", "system"];
+    /// How much of its log the ERP's database keeps for us, in bytes: it grows while nobody reads, and takes the
+    /// database's disk.
+    wal_retained: IntGaugeVec = "wal_retained_bytes" ["tenant", "system"];
+    /// 1 while the ERP's database keeps more of its log for us than `wal.retained_bytes_alarm`.
+    wal_alarm: IntGaugeVec = "wal_retained_alarm" ["tenant", "system"];
+    /// Models that should be seen through the log of the ERP's database and whose tables it does not publish.
+    wal_unpublished: IntGaugeVec = "wal_unpublished_models" ["tenant", "system"];
+    /// Times that the log of an ERP's database could not be read on, so that everything that may have changed was
+    /// told anew. At first reading it counts as well.
+    wal_reconciles: IntCounter = "wal_reconciles_total" [];
     /// Dead letters that are kept, of all tenants.
     dead_letters: IntGauge = "dead_letters" [];
     /// The log's last position. `tenant` is the tenant's number; beyond the first 100 they share `other`, with the

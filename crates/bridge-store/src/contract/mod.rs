@@ -19,6 +19,7 @@ mod rights;
 mod source;
 mod sqlite_only;
 mod systems;
+mod wal;
 
 pub(crate) use bed::{Bed, eventually};
 

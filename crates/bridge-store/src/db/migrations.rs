@@ -31,6 +31,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(4, "0004_user_links"),
     migration!(5, "0005_detection"),
     migration!(6, "0006_mirror"),
+    migration!(7, "0007_wal_places"),
 ];
 
 /// The table that records which steps a database has had.

@@ -175,7 +175,7 @@ fn too_slow() -> DatabaseError {
 
 /// The server and how to encrypt, from the URL. The driver knows only some of `sslmode` and not `sslrootcert`, so
 /// that both are taken out here.
-fn target(url: &str) -> Result<(Config, Option<ClientConfig>), DatabaseError> {
+pub(super) fn target(url: &str) -> Result<(Config, Option<ClientConfig>), DatabaseError> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(invalid("the address must start with postgres://"));
     }

@@ -44,6 +44,12 @@ impl DatabaseError {
         Self { kind, message: message.into(), sql_state: None, source: None }
     }
 
+    /// What the server said, with its code.
+    pub(super) fn told(code: &str, message: String) -> Self {
+        let kind = kind_of(&SqlState::from_code(code));
+        Self { kind, message, sql_state: Some(code.to_owned()), source: None }
+    }
+
     /// The same with its cause.
     pub fn caused_by(mut self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(cause));

@@ -1,13 +1,17 @@
 //! Odoo's own PostgreSQL database, for what can't be had over RPC: every committed change of a row, whoever made it.
 //!
 //! * [`Database`] is a connection with bounds on everything it waits for,
-//! * [`RowChange`] is a committed change of a row, in whatever way it was seen.
+//! * [`RowChange`] is a committed change of a row, in whatever way it was seen,
+//! * [`wal`] reads them from the database's write-ahead log.
 
 mod connect;
 mod error;
 mod row_change;
+mod tables;
 mod tls;
+pub mod wal;
 
 pub use connect::{Database, DatabaseOptions, check_url};
 pub use error::{DatabaseError, DatabaseErrorKind};
 pub use row_change::{RowChange, RowKey, RowOperation};
+pub use tables::{Table, TableKind, TableMap, Told};

@@ -3,7 +3,7 @@
 use super::{PROBE_WAIT, as_fact, find, too_slow, was_reached};
 use crate::auth::Caller;
 use crate::context::Context;
-use crate::ingest::ReaderStatus;
+use crate::ingest::{ReaderStatus, WalStatus};
 use crate::mirror::MirrorStatus;
 use crate::problem::Problem;
 use bridge_erp::FeedKind;
@@ -37,6 +37,8 @@ pub struct SystemStatus {
     pub readers: BTreeMap<Strategy, ReaderStatus>,
     /// How far it shows the devices of its users; `null` where it can't, and on nodes that do not tell it.
     pub mirror: Option<MirrorStatus>,
+    /// How far the log of its database has been read, if this node reads it.
+    pub wal: Option<WalStatus>,
     /// What went wrong while asking, in the shape of errors.
     #[schema(value_type = Option<Problem>)]
     pub error: Option<Value>,
@@ -57,6 +59,7 @@ pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
         reader: readers.get(&Strategy::Addon).cloned().unwrap_or_default(),
         readers,
         mirror: cx.mirrors.get(system.key),
+        wal: cx.wal_readers.get(system.key),
         error: None,
     };
     let verdict = tokio::time::timeout(PROBE_WAIT, ask(cx, &system, &mut status)).await;

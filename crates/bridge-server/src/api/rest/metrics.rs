@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bridge_model::Timestamp;
+use bridge_store::System;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,11 +133,7 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
     let mut sources: BTreeMap<[String; 3], Source> = BTreeMap::new();
     let mut mirrors: BTreeMap<[String; 2], f64> = BTreeMap::new();
     for (index, system) in systems.iter().enumerate() {
-        let labels = if index < SYSTEMS_MAX {
-            [system.tenant.0.to_string(), system.system_id.to_string()]
-        } else {
-            [OTHER.to_owned(), OTHER.to_owned()]
-        };
+        let labels = labels(index, system);
         if let Some(mirror) = cx.mirrors.get(system.key) {
             let lag = mirror.untold_since.map_or(0.0, |since| cx.clock.now().since(since).as_secs_f64());
             let highest = mirrors.entry(labels.clone()).or_insert(lag);
@@ -162,6 +159,7 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
         }
         *connected.entry(system.system_type.clone()).or_default() += i64::from(any_up);
     }
+    sample_wal(cx, &systems);
     let metrics = &cx.metrics;
     metrics.active_connections.reset();
     for (system_type, count) in connected {
@@ -184,6 +182,33 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
         metrics.source_open_gaps.with_label_values(&labels).set(source.open_gaps);
     }
     Ok(())
+}
+
+/// What the reading of databases' logs costs those. Systems beyond those that have a line of their own share one with
+/// the sums.
+fn sample_wal(cx: &Context, systems: &[System]) {
+    let metrics = &cx.metrics;
+    let gauges = [&metrics.wal_lag, &metrics.wal_retained, &metrics.wal_alarm, &metrics.wal_unpublished];
+    for gauge in gauges {
+        gauge.reset();
+    }
+    for (index, system) in systems.iter().enumerate() {
+        let Some(status) = cx.wal_readers.get(system.key) else { continue };
+        let labels = labels(index, system);
+        let [lag, retained, alarm, unpublished] = gauges.map(|gauge| gauge.with_label_values(&labels));
+        lag.add(number(status.lag_bytes.unwrap_or(0)));
+        retained.add(number(status.retained_bytes.unwrap_or(0)));
+        alarm.add(i64::from(status.retained_alarm));
+        unpublished.add(i64::try_from(status.unpublished_models.len()).unwrap_or(i64::MAX));
+    }
+}
+
+fn labels(index: usize, system: &System) -> [String; 2] {
+    if index < SYSTEMS_MAX {
+        [system.tenant.0.to_string(), system.system_id.to_string()]
+    } else {
+        [OTHER.to_owned(), OTHER.to_owned()]
+    }
 }
 
 async fn sample_tenants(cx: &Context) -> Result<(), Problem> {

@@ -8,3 +8,4 @@ mod push;
 pub(crate) mod pusher;
 mod refusals;
 mod turns;
+mod wal;

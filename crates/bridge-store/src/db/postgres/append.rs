@@ -12,6 +12,7 @@ use crate::dead_letters::dead_letter_statements;
 use crate::jobs::insert_job;
 use crate::log::{Appended, Head, numeric_source_id};
 use crate::source::{require, save_progress};
+use crate::wal::save_place;
 use bridge_model::{NewChange, Position, RecordId, TenantId, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::poll_fn;
@@ -304,6 +305,7 @@ async fn write<'a>(
     let mut beside: Vec<Statement> = Vec::new();
     for Item { tenant, batch, now } in accepted {
         beside.extend(batch.progress.iter().flat_map(|progress| save_progress(*tenant, progress, *now)));
+        beside.extend(batch.wal.iter().map(|wal| save_place(*tenant, wal)));
         beside.extend(batch.jobs.iter().map(|job| insert_job(job, *now)));
         beside.extend(dead_letter_statements(*tenant, batch, *now));
     }

@@ -5,6 +5,7 @@ use crate::dead_letters::dead_letter_statements;
 use crate::jobs::insert_job;
 use crate::log::{Appended, Head, numeric_source_id};
 use crate::source::{require, save_progress};
+use crate::wal::save_place;
 use crate::{
     StoreError,
     db::{self, Item},
@@ -71,6 +72,7 @@ impl Log<'_> {
         if let Some(progress) = &batch.progress {
             self.run_all(save_progress(*tenant, progress, *now))?;
         }
+        self.run_all(batch.wal.iter().map(|wal| save_place(*tenant, wal)))?;
         self.run_all(batch.jobs.iter().map(|job| insert_job(job, *now)))?;
         self.run_all(dead_letter_statements(*tenant, batch, *now))?;
         Ok(Appended { positions, head: head.position })
