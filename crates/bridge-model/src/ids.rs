@@ -49,6 +49,9 @@ macro_rules! text_id {
         pub struct $name(String);
 
         impl $name {
+            /// The rule that a text breaks which is none of these.
+            pub const RULE: InvalidId = InvalidId { field: $field, reason: $reason };
+
             /// Checks the form of `text`; the error says what is asked for.
             pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
@@ -56,7 +59,7 @@ macro_rules! text_id {
                 if check(&text) {
                     Ok(Self(text))
                 } else {
-                    Err(InvalidId { field: $field, reason: $reason })
+                    Err(Self::RULE)
                 }
             }
 

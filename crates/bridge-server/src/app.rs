@@ -9,6 +9,7 @@ use crate::erps::Erps;
 use crate::hub::{self, Hub};
 use crate::ingest::{self, Readers, WalReaders};
 use crate::jobs;
+use crate::language::Texts;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
 use crate::serve::serve;
@@ -57,6 +58,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         wal_readers: Arc::new(WalReaders::default()),
         rights: Arc::new(Rights::default()),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
+        texts: Arc::new(Texts::new().context("read the messages")?),
         metrics: Arc::new(Metrics::new().context("register the metrics")?),
         config: Arc::new(config),
         clock,

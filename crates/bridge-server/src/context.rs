@@ -6,6 +6,7 @@ use crate::detection::Owners;
 use crate::erps::Erps;
 use crate::hub::Hub;
 use crate::ingest::{Readers, WalReaders};
+use crate::language::Texts;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
 use crate::sync::{Rights, Tails};
@@ -41,6 +42,8 @@ pub struct Parts {
     pub rights: Arc<Rights>,
     /// Passwords, tokens and keys.
     pub auth: Arc<Auth>,
+    /// What people are told, in each language.
+    pub texts: Arc<Texts>,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
     /// The settings.

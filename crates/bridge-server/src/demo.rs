@@ -57,7 +57,7 @@ pub async fn run(
     let cx = &running.context;
     let login = auth::LoginRequest { username: ADMIN.to_owned(), password: password.clone() };
     let tokens = auth::login(cx, login, None).await?;
-    let caller = auth::caller(cx, &tokens.access_token).await?;
+    let caller = auth::caller(cx, &tokens.access_token, None).await?;
     let push_key = register(cx, &caller.into_admin()?, &erp).await?;
     // The first pull should find something.
     for _ in 0..FIRST_EVENTS {

@@ -2,7 +2,8 @@
 
 use crate::config;
 use crate::fresh::Fresh;
-use crate::problem::{Problem, ProblemKind};
+use crate::language::{Message, Reason};
+use crate::problem::{Problem, ProblemKind, decoding};
 use bridge_erp::pool::ClientOptions;
 use bridge_erp::{Adapter, Connection};
 use bridge_model::{Clock, Entropy, SystemKey, TenantId, Timestamp};
@@ -57,7 +58,7 @@ impl Erps {
             return Ok(Arc::clone(adapter));
         }
         if let Some(error) = &system.connection_error {
-            return Err(Problem::new(ProblemKind::Internal, "The system's stored connection can't be decrypted")
+            return Err(Problem::new(ProblemKind::Internal, Message::connection_not_decrypted())
                 .with("reason", error.to_string()));
         }
         let connection = parse_connection(&system.connection)?;
@@ -69,8 +70,9 @@ impl Erps {
 
     /// A new adapter that is not kept, to try settings out.
     pub fn connect(&self, system_type: &str, connection: &Connection) -> Result<Arc<dyn Adapter>, Problem> {
-        bridge_erp::connect(system_type, connection, &self.options, Arc::clone(&self.clock))
-            .map_err(|error| Problem::field("connection_config", &error.message.clone()).caused_by(error))
+        bridge_erp::connect(system_type, connection, &self.options, Arc::clone(&self.clock)).map_err(|error| {
+            Problem::field("connection_config", Reason::connection_unusable(&error.message)).caused_by(error)
+        })
     }
 
     /// Drops what is kept of a system that was changed or is no more.
@@ -93,7 +95,5 @@ fn client_options(config: &config::Erp, entropy: &Arc<dyn Entropy>) -> ClientOpt
 
 /// Reads `connection_config`.
 pub fn parse_connection(value: &serde_json::Value) -> Result<Connection, Problem> {
-    serde_json::from_value(value.clone()).map_err(|error| {
-        Problem::new(ProblemKind::Invalid, format!("connection_config: {error}")).with("field", "connection_config")
-    })
+    serde_path_to_error::deserialize(value).map_err(|error| decoding::in_field("connection_config", &error))
 }

@@ -61,6 +61,16 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Fre
         Ok(value)
     }
 
+    /// Makes one entry be read anew. Whoever is reading it at this moment may still put what it was in its place: for
+    /// what may be late by `age_max`, and must not make everybody else's entries worthless.
+    pub fn forget<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.kept.invalidate(key);
+    }
+
     /// Makes every entry be read anew.
     pub fn forget_all(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);

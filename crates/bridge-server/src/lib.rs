@@ -17,6 +17,7 @@ pub mod fresh;
 pub mod hub;
 pub mod ingest;
 pub mod jobs;
+pub mod language;
 pub mod metrics;
 pub mod mirror;
 pub mod problem;

@@ -3,6 +3,9 @@
 //! Every part of the service answers a [`Problem`]; `api/error.rs` makes the one JSON shape of it. The exception
 //! names come from the documented hierarchy, the codes from the documented error types.
 
+pub(crate) mod decoding;
+
+use crate::language::{Message, Reason};
 use bridge_erp::odoo::database::{DatabaseError, DatabaseErrorKind};
 use bridge_erp::{ErpError, ErpErrorKind};
 use bridge_model::InvalidId;
@@ -89,8 +92,8 @@ problem_kinds! {
 pub struct Problem {
     /// What kind it is.
     pub kind: ProblemKind,
-    /// A sentence for a person.
-    pub message: String,
+    /// What a person is told, in their language.
+    pub message: Message,
     /// Facts for a program, as an object.
     pub details: Value,
     /// After how many seconds a repetition makes sense, where it does.
@@ -102,15 +105,15 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with its message.
-    pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ProblemKind, message: Message) -> Self {
         let retry_after_s = matches!(kind, ProblemKind::Busy | ProblemKind::ErpUnreachable | ProblemKind::ErpTimeout)
             .then_some(RETRY_AFTER_S);
-        Self { kind, message: message.into(), details: json!({}), retry_after_s, source: None }
+        Self { kind, message, details: json!({}), retry_after_s, source: None }
     }
 
-    /// A field of the request that is missing or wrong; `reason` is the end of a sentence that starts with its name.
-    pub fn field(field: &str, reason: &str) -> Self {
-        Self::new(ProblemKind::Invalid, format!("{field} {reason}")).with("field", field)
+    /// A field of the request that is missing or wrong.
+    pub fn field(field: &str, reason: Reason) -> Self {
+        Self::new(ProblemKind::Invalid, Message::about(field, reason)).with("field", field)
     }
 
     /// The same with one more fact in its details.
@@ -144,24 +147,20 @@ const RETRY_AFTER_S: u64 = 2;
 
 impl From<InvalidId> for Problem {
     fn from(invalid: InvalidId) -> Self {
-        Self::field(invalid.field, invalid.reason)
+        Self::field(invalid.field, decoding::id_form(&invalid))
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy => Self::new(ProblemKind::Busy, "The service is at its limit; try again shortly"),
-            StoreError::Unavailable { .. } => {
-                Self::new(ProblemKind::Busy, "The database can't be reached; try again shortly").caused_by(error)
-            }
+            StoreError::Busy => Self::new(ProblemKind::Busy, Message::busy()),
+            StoreError::Unavailable { .. } => Self::new(ProblemKind::Busy, Message::database_away()).caused_by(error),
             StoreError::Invalid { .. } => {
-                Self::new(ProblemKind::Invalid, "A value has a form or a length that can't be kept").caused_by(error)
+                Self::new(ProblemKind::Invalid, Message::value_not_storable()).caused_by(error)
             }
-            StoreError::Conflict(what) => {
-                Self::new(ProblemKind::Conflict, format!("This {what} is taken")).with("field", what)
-            }
-            other => Self::new(ProblemKind::Internal, "Something failed inside the service").caused_by(other),
+            StoreError::Conflict(what) => Self::new(ProblemKind::Conflict, Message::taken(what)).with("field", what),
+            other => Self::new(ProblemKind::Internal, Message::internal()).caused_by(other),
         }
     }
 }
@@ -174,20 +173,27 @@ impl From<DatabaseError> for Problem {
             DatabaseErrorKind::Refused => ProblemKind::ErpAuthentication,
             _ => ProblemKind::ErpFailed,
         };
-        Self::new(kind, format!("the ERP's database: {error}")).caused_by(error)
+        Self::new(kind, Message::erp_database(error.to_string())).caused_by(error)
     }
 }
 
 impl From<ErpError> for Problem {
     fn from(error: ErpError) -> Self {
-        let kind = match error.kind {
-            ErpErrorKind::Unreachable | ErpErrorKind::Unavailable => ProblemKind::ErpUnreachable,
-            ErpErrorKind::Timeout => ProblemKind::ErpTimeout,
-            ErpErrorKind::Authentication | ErpErrorKind::UnknownDatabase => ProblemKind::ErpAuthentication,
-            _ => ProblemKind::ErpFailed,
+        // What the system said is passed on in its own language, which is that of the user that we are there.
+        let said = &error.message;
+        let (kind, message) = match error.kind {
+            ErpErrorKind::Unreachable | ErpErrorKind::Unavailable => {
+                (ProblemKind::ErpUnreachable, Message::erp_unreachable(said))
+            }
+            ErpErrorKind::Timeout => (ProblemKind::ErpTimeout, Message::erp_too_slow(said)),
+            ErpErrorKind::Authentication | ErpErrorKind::UnknownDatabase => {
+                (ProblemKind::ErpAuthentication, Message::erp_refused_credential(said))
+            }
+            ErpErrorKind::Validation | ErpErrorKind::Business => (ProblemKind::ErpFailed, Message::erp_said(said)),
+            _ => (ProblemKind::ErpFailed, Message::erp_failed(said)),
         };
         let name = error.name.clone();
-        let mut problem = Self::new(kind, error.message.clone());
+        let mut problem = Self::new(kind, message);
         if let Some(name) = name {
             problem = problem.with("erp_error", name);
         }

@@ -212,6 +212,20 @@ impl Store {
         .await
     }
 
+    /// Sets the language of a user's messages; `false` if there is no such user.
+    pub async fn set_user_language(
+        &self,
+        tenant: TenantId,
+        id: UserId,
+        language: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        self.changed(Statement::new(
+            "UPDATE users SET language = ?3 WHERE tenant_id = ?1 AND id = ?2",
+            params![tenant, id, language.map(str::to_owned)],
+        ))
+        .await
+    }
+
     /// Binds a user's link that was set while the tenant had no primary system; `false` if there is no such user or
     /// system, or if the user has no link or one that is bound.
     pub async fn bind_user_link(&self, tenant: TenantId, id: UserId, system: SystemKey) -> Result<bool, StoreError> {

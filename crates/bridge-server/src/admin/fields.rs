@@ -1,5 +1,6 @@
 //! The rules for what people type into the fields of users and systems. Those for names and passwords are in `auth`.
 
+use crate::language::Reason;
 use crate::problem::Problem;
 use serde::{Deserialize, Deserializer};
 
@@ -9,8 +10,8 @@ const NAME_CHARS_MAX: usize = 128;
 /// The longest description, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 2_000;
 
-/// The longest version or language, in characters.
-const WORD_CHARS_MAX: usize = 32;
+/// The longest version, in characters.
+const VERSION_CHARS_MAX: usize = 32;
 
 /// Checks a system's name for people.
 pub(super) fn check_name(name: &str) -> Result<(), Problem> {
@@ -21,27 +22,19 @@ pub(super) fn check_name(name: &str) -> Result<(), Problem> {
 pub(super) fn check_description(description: &str) -> Result<(), Problem> {
     let stray = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if description.chars().count() > DESCRIPTION_CHARS_MAX || description.chars().any(stray) {
-        let reason = format!("must have at most {DESCRIPTION_CHARS_MAX} characters and no control characters");
-        return Err(Problem::field("description", &reason));
+        return Err(Problem::field("description", Reason::description(DESCRIPTION_CHARS_MAX)));
     }
     Ok(())
 }
 
 /// Checks a system's version as its owner writes it.
 pub(super) fn check_version(version: &str) -> Result<(), Problem> {
-    check_line("system_version", version, WORD_CHARS_MAX)
-}
-
-/// Checks a language, `ar` or `ar_001`.
-pub(super) fn check_language(language: &str) -> Result<(), Problem> {
-    let fits = (2..=WORD_CHARS_MAX).contains(&language.len())
-        && language.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '@'));
-    if fits { Ok(()) } else { Err(Problem::field("language", "must be a language such as 'ar' or 'en_US'")) }
+    check_line("system_version", version, VERSION_CHARS_MAX)
 }
 
 /// Checks the id of a user in the ERP.
 pub(super) fn check_erp_user(id: i64) -> Result<(), Problem> {
-    if id > 0 { Ok(()) } else { Err(Problem::field("odoo_user_id", "must be greater than 0")) }
+    if id > 0 { Ok(()) } else { Err(Problem::field("odoo_user_id", Reason::greater_than_0())) }
 }
 
 /// Reads a field of a partial update, where a `null` that was given differs from a field that was not: the first is
@@ -55,8 +48,7 @@ pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) ->
 fn check_line(field: &str, text: &str, chars_max: usize) -> Result<(), Problem> {
     let fits = (1..=chars_max).contains(&text.chars().count());
     if !fits || text.trim() != text || text.chars().any(char::is_control) {
-        let reason = format!("must be 1 to {chars_max} characters in one line, without spaces at its ends");
-        return Err(Problem::field(field, &reason));
+        return Err(Problem::field(field, Reason::one_line(chars_max)));
     }
     Ok(())
 }

@@ -6,8 +6,10 @@
 
 use super::error;
 use super::linger::Rest;
+use super::speech::Speech;
 use super::time_out::Waiting;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use crate::supervise::caught;
 use axum::body::HttpBody as _;
@@ -77,6 +79,7 @@ where
         let Entrance { cx, places } = self.entrance.clone();
         let visit = Visit::begin(&cx, &request);
         let span = visit.span.clone();
+        request.extensions_mut().insert(visit.speech.clone());
         DefaultBodyLimit::max(cx.config.server.body_bytes_max).apply(&mut request);
         let (request, rest) = Rest::lend(request);
         let (request, waiting) = Waiting::watch(request);
@@ -113,11 +116,11 @@ pub(super) fn into_response(answer: Result<Response, Infallible>) -> Response {
 }
 
 fn busy() -> Response {
-    Problem::new(ProblemKind::Busy, "Too many requests at once; try again shortly").into_response()
+    Problem::new(ProblemKind::Busy, Message::too_many_requests()).into_response()
 }
 
 fn panicked() -> Response {
-    error::answer(&Problem::new(ProblemKind::Internal, "Something failed inside the service"))
+    error::answer_to_logged(Problem::new(ProblemKind::Internal, Message::internal()))
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -127,6 +130,7 @@ const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
 struct Visit {
     id: String,
     span: Span,
+    speech: Speech,
     method: &'static str,
     matched: Option<MatchedPath>,
     version: HeaderValue,
@@ -148,6 +152,7 @@ impl Visit {
         );
         Self {
             span,
+            speech: Speech::of(request.headers()),
             method: known_method(request.method()),
             matched: request.extensions().get::<MatchedPath>().cloned(),
             version: HeaderValue::from_static(if path.starts_with("/api/v2/") { "2" } else { "1" }),
@@ -156,7 +161,8 @@ impl Visit {
         }
     }
 
-    fn end(self, cx: &Context, mut response: Response) -> Response {
+    fn end(self, cx: &Context, response: Response) -> Response {
+        let mut response = error::write_out(cx, &self.span, self.speech.language(), response);
         let duration = cx.clock.now().since(self.started);
         // The span's fields are written into lines, and this is its last one.
         if tracing::enabled!(Level::DEBUG) {

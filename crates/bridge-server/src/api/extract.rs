@@ -1,9 +1,11 @@
 //! Decoding: what a handler asks for in its arguments, each with errors in the documented shape.
 
 use super::explain;
+use super::speech::Speech;
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
-use crate::problem::{Problem, ProblemKind};
+use crate::language::Message;
+use crate::problem::{Problem, ProblemKind, decoding};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -21,7 +23,7 @@ impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
 
     async fn from_request(request: Request, cx: &Context) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
-            return Err(Problem::new(ProblemKind::UnsupportedMediaType, "The body must be sent as application/json"));
+            return Err(Problem::new(ProblemKind::UnsupportedMediaType, Message::body_not_sent_as_json()));
         }
         let RawBody(bytes) = RawBody::from_request(request, cx).await?;
         parse(&bytes).map(Self)
@@ -37,10 +39,10 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     // An enum's wrong kind of value is reported like a mistake of syntax, so that the text is looked at by itself.
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
-        return Err(Problem::new(ProblemKind::MalformedJson, format!("The body is not JSON: {error}")));
+        return Err(decoding::not_json(&error));
     }
     if !is_object {
-        return Err(Problem::new(ProblemKind::Invalid, "The body must be a JSON object"));
+        return Err(Problem::new(ProblemKind::Invalid, Message::body_not_object()));
     }
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes))
         .map_err(|error| explain::body(&error))
@@ -57,10 +59,10 @@ impl FromRequest<Context> for RawBody {
         let bytes_max = cx.config.server.body_bytes_max;
         Bytes::from_request(request, cx).await.map(Self).map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(ProblemKind::PayloadTooLarge, format!("The body is larger than {bytes_max} bytes"))
+                Problem::new(ProblemKind::PayloadTooLarge, Message::body_too_large(bytes_max))
                     .with("body_bytes_max", bytes_max)
             } else {
-                Problem::new(ProblemKind::MalformedJson, "The body could not be read").caused_by(rejection)
+                Problem::new(ProblemKind::MalformedJson, Message::body_unread()).caused_by(rejection)
             }
         })
     }
@@ -117,10 +119,11 @@ impl FromRequestParts<Context> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, cx: &Context) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers).ok_or_else(|| {
-            Problem::new(ProblemKind::Unauthenticated, "An access token is needed: Authorization: Bearer …")
-        })?;
-        crate::auth::caller(cx, token).await
+        let token = bearer(&parts.headers)
+            .ok_or_else(|| Problem::new(ProblemKind::Unauthenticated, Message::access_token_needed()))?;
+        let caller = crate::auth::caller(cx, token, Speech::asked(&parts.extensions)).await?;
+        Speech::note(parts, &caller);
+        Ok(caller)
     }
 }
 

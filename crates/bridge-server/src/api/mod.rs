@@ -7,6 +7,7 @@ pub mod extract;
 mod linger;
 mod openapi;
 mod rest;
+mod speech;
 mod time_out;
 mod ws;
 

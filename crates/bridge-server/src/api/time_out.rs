@@ -3,6 +3,7 @@
 use super::entrance::into_response;
 use crate::config::ms;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use axum::Error;
 use axum::body::{Body, Bytes, HttpBody};
@@ -36,10 +37,8 @@ impl Waiting {
     ) -> Response {
         let problem = match tokio::time::timeout(ms(cx.config.server.request_timeout_ms), answer).await {
             Ok(answer) => return into_response(answer),
-            Err(_) if self.0.load(Ordering::Relaxed) => {
-                Problem::new(ProblemKind::RequestTimeout, "The request's body did not arrive in time")
-            }
-            Err(_) => Problem::new(ProblemKind::Busy, "The request took too long; try again shortly"),
+            Err(_) if self.0.load(Ordering::Relaxed) => Problem::new(ProblemKind::RequestTimeout, Message::body_late()),
+            Err(_) => Problem::new(ProblemKind::Busy, Message::request_too_slow()),
         };
         problem.into_response()
     }

@@ -8,8 +8,10 @@ mod messages;
 mod session;
 
 use crate::api::extract::bearer;
+use crate::api::speech::Speech;
 use crate::auth;
 use crate::context::Context;
+use crate::language::{Message, Reason};
 use crate::metrics::Held;
 use crate::problem::{Problem, ProblemKind};
 use crate::supervise::caught;
@@ -33,17 +35,21 @@ const BEARER_PROTOCOL: &str = "bearer";
 
 async fn connect(State(cx): State<Context>, places: Arc<Semaphore>, request: Request) -> Result<Response, Problem> {
     // The token decides before the connection is opened, where there is one; otherwise the first message must bring it.
+    let asked = Speech::asked(request.extensions());
     let caller = match token(&cx, request.headers(), request.uri())? {
-        Some(token) => Some(auth::caller(&cx, &token).await?),
+        Some(token) => Some(auth::caller(&cx, &token, asked).await?),
         None => None,
     };
     let Ok(place) = places.try_acquire_owned() else {
-        return Err(Problem::new(ProblemKind::Busy, "Too many open connections; try again shortly"));
+        return Err(Problem::new(ProblemKind::Busy, Message::too_many_connections()));
     };
     let (mut parts, _body) = request.into_parts();
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &cx)
-        .await
-        .map_err(|rejection| Problem::new(ProblemKind::Invalid, rejection.body_text()))?;
+    if let Some(caller) = &caller {
+        Speech::note(&parts, caller);
+    }
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &cx).await.map_err(|rejection| {
+        Problem::new(ProblemKind::Invalid, Message::websocket_expected()).with("reason", rejection.body_text())
+    })?;
     let bytes_max = cx.config.live.message_bytes_max;
     let upgrade = upgrade
         .protocols([BEARER_PROTOCOL])
@@ -56,7 +62,7 @@ async fn connect(State(cx): State<Context>, places: Arc<Semaphore>, request: Req
     Ok(upgrade.on_upgrade(move |socket| async move {
         let open = Held::one(&cx.metrics.websocket_connections);
         let metrics = Arc::clone(&cx.metrics);
-        caught(&metrics, "connection", Box::pin(session::run(cx, socket, caller))).await;
+        caught(&metrics, "connection", Box::pin(session::run(cx, socket, caller, asked))).await;
         drop((place, counted, open));
     }))
 }
@@ -80,9 +86,7 @@ fn token(cx: &Context, headers: &HeaderMap, uri: &Uri) -> Result<Option<String>,
     let in_query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .find_map(|(key, value)| (key == "token").then(|| value.into_owned()));
     match in_query {
-        Some(_) if !cx.config.live.token_in_query => {
-            Err(Problem::field("token", "is not accepted in the address, where it would be logged by proxies"))
-        }
+        Some(_) if !cx.config.live.token_in_query => Err(Problem::field("token", Reason::not_in_address())),
         token => Ok(token),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::check_username;
 use crate::context::Context;
+use crate::problem::Problem;
 use anyhow::{Context as _, anyhow};
 use bridge_store::{NewUser, Role};
 use std::fmt;
@@ -34,13 +35,18 @@ pub async fn first_admin(cx: &Context) -> anyhow::Result<Option<FirstAdmin>> {
     }
     let settings = &cx.config.security;
     let username = settings.first_admin_username.clone();
-    check_username(&username).map_err(|problem| anyhow!("security.first_admin_username: {}", problem.message))?;
+    check_username(&username).map_err(|problem| unusable(cx, "security.first_admin_username", &problem))?;
     let made = settings.first_admin_password.is_empty().then(|| cx.entropy.hex(12));
     let password = made.clone().unwrap_or_else(|| settings.first_admin_password.clone());
-    let password_hash =
-        cx.auth.hash_password(password, &*cx.entropy).await.context("hash security.first_admin_password")?;
+    let hash = cx.auth.hash_password(password, &*cx.entropy).await;
+    let password_hash = hash.map_err(|problem| unusable(cx, "security.first_admin_password", &problem))?;
     let new =
         NewUser { username: username.clone(), password_hash, role: Role::Admin, odoo_user_id: None, language: None };
     let user = cx.store.create_first_admin(TENANT_NAME, PLAN, new).await.context("make the first admin")?;
     Ok(user.map(|_| FirstAdmin { username, password: made }))
+}
+
+/// What is wrong with a setting, for whoever starts the service.
+fn unusable(cx: &Context, setting: &str, problem: &Problem) -> anyhow::Error {
+    anyhow!("{setting}: {}", cx.texts.english(&problem.message))
 }

@@ -1,5 +1,6 @@
 //! How often a name may be tried in vain at log-in.
 
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::Timestamp;
 use sha2::{Digest, Sha256};
@@ -66,8 +67,7 @@ impl LoginLimit {
         if passed >= WINDOW || window.failures < self.failures_max {
             return Ok(());
         }
-        let mut problem =
-            Problem::new(ProblemKind::RateLimited, "Too many failed log-ins with this name; try again later");
+        let mut problem = Problem::new(ProblemKind::RateLimited, Message::too_many_failed_logins());
         problem.retry_after_s = Some(WINDOW.saturating_sub(passed).as_secs().max(1));
         Err(problem)
     }

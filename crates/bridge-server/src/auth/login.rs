@@ -5,6 +5,7 @@ use super::limit::Tried;
 use super::token::{Claims, Owner, TokenKind, Tokens, sha256_hex};
 use crate::config;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::Timestamp;
 use bridge_store::{Session, StoreError, User};
@@ -123,5 +124,5 @@ fn access_life(cx: &Context) -> Duration {
 }
 
 fn wrong() -> Problem {
-    Problem::new(ProblemKind::InvalidCredentials, "The user name or the password is wrong")
+    Problem::new(ProblemKind::InvalidCredentials, Message::wrong_credentials())
 }

@@ -1,10 +1,11 @@
 //! What a caller may know about themself.
 
-use super::Caller;
+use super::{Caller, ended};
 use crate::context::Context;
+use crate::language::{Language, Reason};
 use crate::problem::Problem;
 use bridge_model::{SystemId, TenantId, Timestamp, UserId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The caller, as they see themself.
@@ -26,6 +27,40 @@ pub struct Me {
     pub language: Option<String>,
     /// When the access token runs out.
     pub expires_at: Timestamp,
+}
+
+/// What a caller may change of themself.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct UpdateMe {
+    /// The language of messages; `null` means as the client asks.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub language: Option<String>,
+}
+
+/// The longest language, in bytes.
+const LANGUAGE_BYTES_MAX: usize = 32;
+
+/// Checks the choice of a language: one that messages are in, also with a region (`ar_001`), as ERPs name them.
+pub fn check_language(language: &str) -> Result<(), Problem> {
+    let fits = language.len() <= LANGUAGE_BYTES_MAX
+        && language.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '@'));
+    if fits && Language::of_tag(language).is_some() {
+        Ok(())
+    } else {
+        Err(Problem::field("language", Reason::language()))
+    }
+}
+
+/// Changes the caller. This session sees it at once, the user's others within `security.session_cache_ms`.
+pub async fn update_me(cx: &Context, caller: Caller, request: UpdateMe) -> Result<Me, Problem> {
+    request.language.as_deref().map_or(Ok(()), check_language)?;
+    if request.language != caller.language {
+        if !cx.store.set_user_language(caller.tenant, caller.user, request.language.as_deref()).await? {
+            return Err(ended());
+        }
+        cx.auth.sessions.forget(&caller.session);
+    }
+    me(cx, Caller { language: request.language, ..caller }).await
 }
 
 /// The facts of a verified caller.

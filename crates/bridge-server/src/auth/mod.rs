@@ -17,7 +17,7 @@ mod username;
 pub use first_admin::{FirstAdmin, first_admin};
 pub use login::{LoginRequest, login};
 pub use logout::logout;
-pub use me::{Me, me};
+pub use me::{Me, UpdateMe, check_language, me, update_me};
 pub use push_key::{PushSource, new_push_key, push_key, push_key_hash};
 pub use refresh::{RefreshRequest, refresh};
 pub use token::Tokens;
@@ -26,6 +26,7 @@ pub use username::check_username;
 use crate::config;
 use crate::context::Context;
 use crate::fresh::Fresh;
+use crate::language::{Language, Message};
 use crate::problem::{Problem, ProblemKind};
 use anyhow::Context as _;
 use bridge_model::{Entropy, SystemKey, TenantId, Timestamp, UserId};
@@ -112,8 +113,10 @@ pub struct Caller {
     pub odoo_user_id: Option<i64>,
     /// The system in which `odoo_user_id` is the user; `None` while the link is not bound to one.
     pub odoo_system: Option<SystemKey>,
-    /// The language of messages, if chosen.
+    /// The language of messages, if the user has chosen one.
     pub language: Option<String>,
+    /// The language that the request asks for, if it is one of ours.
+    pub asked_language: Option<Language>,
     /// The id of the log-in session.
     pub session: String,
     /// When the access token runs out.
@@ -125,8 +128,14 @@ impl Caller {
     pub fn into_admin(self) -> Result<Admin, Problem> {
         match self.role {
             Role::Admin => Ok(Admin(self)),
-            Role::User => Err(Problem::new(ProblemKind::Forbidden, "Only an admin may do this")),
+            Role::User => Err(Problem::new(ProblemKind::Forbidden, Message::admins_only())),
         }
+    }
+
+    /// The language in which this caller is answered: the user's own choice, else what the request asks for.
+    pub fn speaks(&self) -> Language {
+        let chosen = self.language.as_deref().and_then(Language::of_tag);
+        chosen.or(self.asked_language).unwrap_or_default()
     }
 
     /// Whether the user is an admin.
@@ -139,12 +148,12 @@ impl Caller {
 #[derive(Debug, Clone)]
 pub struct Admin(pub Caller);
 
-/// The user behind an access token; `Unauthenticated` if the token does not hold.
-pub async fn caller(cx: &Context, access_token: &str) -> Result<Caller, Problem> {
+/// The user behind an access token, whose request asks for this language; `Unauthenticated` if the token does not hold.
+pub async fn caller(cx: &Context, access_token: &str, asked: Option<Language>) -> Result<Caller, Problem> {
     let claims = cx.auth.tokens.verify(access_token, TokenKind::Access, cx.clock.now())?;
-    let caller = session_user(cx, &claims.sid, claims.expires_at()).await?;
+    let caller = session_user(cx, &claims.sid, claims.expires_at(), asked).await?;
     if claims.sub != caller.user.to_string() || claims.tid != caller.tenant.0 {
-        return Err(token::refused("The token is not valid"));
+        return Err(token::refused(Message::token_not_valid()));
     }
     Ok(caller)
 }
@@ -153,12 +162,17 @@ pub async fn caller(cx: &Context, access_token: &str) -> Result<Caller, Problem>
 /// has run out, the session was revoked or the user is no longer active.
 pub async fn recheck(cx: &Context, caller: &Caller) -> Result<Caller, Problem> {
     if cx.clock.now() >= caller.expires_at {
-        return Err(token::refused("The access token has run out"));
+        return Err(token::refused(Message::access_token_run_out()));
     }
-    session_user(cx, &caller.session, caller.expires_at).await
+    session_user(cx, &caller.session, caller.expires_at, caller.asked_language).await
 }
 
-async fn session_user(cx: &Context, session: &str, expires_at: Timestamp) -> Result<Caller, Problem> {
+async fn session_user(
+    cx: &Context,
+    session: &str,
+    expires_at: Timestamp,
+    asked_language: Option<Language>,
+) -> Result<Caller, Problem> {
     let now = cx.clock.now();
     let load = async { Ok(load_session(cx, session).await?.map(Arc::new)) };
     let known = cx.auth.sessions.get(session, now, load).await?.ok_or_else(ended)?;
@@ -174,6 +188,7 @@ async fn session_user(cx: &Context, session: &str, expires_at: Timestamp) -> Res
         odoo_user_id: user.odoo_user_id,
         odoo_system: user.odoo_system,
         language: user.language.clone(),
+        asked_language,
         session: session.id.clone(),
         expires_at,
     })
@@ -189,5 +204,5 @@ async fn load_session(cx: &Context, id: &str) -> Result<Option<KnownSession>, Pr
 }
 
 fn ended() -> Problem {
-    token::refused("The session has ended; log in again")
+    token::refused(Message::session_ended())
 }

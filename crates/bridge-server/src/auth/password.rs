@@ -1,5 +1,6 @@
 //! Argon2id hashes of passwords, a bounded number at once.
 
+use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use anyhow::anyhow;
 use argon2::Argon2;
@@ -37,7 +38,7 @@ impl Passwords {
     /// The hash of a new password, if its length is right.
     pub(super) async fn hash(&self, password: String, entropy: &dyn Entropy) -> Result<String, Problem> {
         if !(CHARS_MIN..=CHARS_MAX).contains(&password.chars().count()) {
-            return Err(Problem::field("password", &format!("must have {CHARS_MIN} to {CHARS_MAX} characters")));
+            return Err(Problem::field("password", Reason::chars(CHARS_MIN, CHARS_MAX)));
         }
         let salt = salt(entropy);
         let (hash, _turn) = work(self.turn().await?, move || hash(&password, &salt)).await?;
@@ -69,7 +70,7 @@ impl Passwords {
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
         match tokio::time::timeout(TURN_WAIT, Arc::clone(&self.turns).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
-            _ => Err(Problem::new(ProblemKind::Busy, "Too many log-ins at this moment; try again shortly")),
+            _ => Err(Problem::new(ProblemKind::Busy, Message::too_many_logins())),
         }
     }
 }
@@ -87,7 +88,7 @@ async fn work<T: Send + 'static>(
     // The turn is held by the work and not by its caller, who may go away before the work is done.
     tokio::task::spawn_blocking(move || (job(), turn))
         .await
-        .map_err(|error| Problem::new(ProblemKind::Internal, "Something failed inside the service").caused_by(error))
+        .map_err(|error| Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error))
 }
 
 fn salt(entropy: &dyn Entropy) -> String {
@@ -102,5 +103,5 @@ fn hash(password: &str, salt: &str) -> Result<String, argon2::password_hash::Err
 
 fn failed(error: &argon2::password_hash::Error) -> Problem {
     // The library's error is no `std::error::Error` in the features that are used, and has no cause of its own.
-    Problem::new(ProblemKind::Internal, "The password could not be checked").caused_by(error.to_string())
+    Problem::new(ProblemKind::Internal, Message::password_not_checked()).caused_by(error.to_string())
 }

@@ -3,6 +3,7 @@
 
 use super::token::{refused, sha256_hex};
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::Problem;
 use bridge_model::{Entropy, TenantId};
 use bridge_store::System;
@@ -45,5 +46,5 @@ pub fn push_key_hash(key: &str) -> Option<String> {
 }
 
 fn not_valid() -> Problem {
-    refused("A valid push key is needed: X-API-Key: bcpk_…, or as bearer")
+    refused(Message::push_key_not_valid())
 }

@@ -3,6 +3,7 @@
 use super::token::{Owner, TokenKind, Tokens, refused, sha256_hex};
 use super::{KnownSession, ended, load_session, login};
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::Timestamp;
 use bridge_store::Session;
@@ -40,10 +41,7 @@ const TRIES_MAX: u32 = 3;
 /// A new access token, and with rotation a new refresh token. `Unauthenticated` if the refresh token does not hold.
 /// An old token that comes back was copied: the whole session is revoked, since nobody can tell who the owner is.
 pub async fn refresh(cx: &Context, bearer: Option<&str>, request: RefreshRequest) -> Result<Tokens, Problem> {
-    let token =
-        request.refresh_token.as_deref().or(bearer).ok_or_else(|| {
-            refused("A refresh token is needed: Authorization: Bearer …, or refresh_token in the body")
-        })?;
+    let token = request.refresh_token.as_deref().or(bearer).ok_or_else(|| refused(Message::refresh_token_needed()))?;
     let rotate = request.rotate || cx.config.security.rotate_refresh_tokens;
     let now = cx.clock.now();
     let claims = cx.auth.tokens.verify(token, TokenKind::Refresh, now)?;
@@ -71,7 +69,7 @@ pub async fn refresh(cx: &Context, bearer: Option<&str>, request: RefreshRequest
             return login::answer(cx, &owner, now, expires_at, Some(new));
         }
     }
-    Err(Problem::new(ProblemKind::Conflict, "This token is being refreshed by other requests; try again"))
+    Err(Problem::new(ProblemKind::Conflict, Message::token_in_use()))
 }
 
 fn is_current(session: &Session, hash: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Signed tokens: what they carry, how they are made and when they hold.
 
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::entropy::hex;
 use bridge_model::{Entropy, TenantId, Timestamp, UserId};
@@ -125,7 +126,7 @@ impl TokenKeys {
     /// The signed token.
     pub(super) fn sign(&self, claims: &Claims) -> Result<String, Problem> {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing)
-            .map_err(|error| Problem::new(ProblemKind::Internal, "The token could not be signed").caused_by(error))
+            .map_err(|error| Problem::new(ProblemKind::Internal, Message::token_not_signed()).caused_by(error))
     }
 
     /// What a token says, if the signature is ours, it is of this kind and it has not run out.
@@ -136,20 +137,20 @@ impl TokenKeys {
         };
         if claims.kind != kind {
             return Err(refused(match kind {
-                TokenKind::Access => "An access token is needed here",
-                TokenKind::Refresh => "A refresh token is needed here",
+                TokenKind::Access => Message::access_token_expected(),
+                TokenKind::Refresh => Message::refresh_token_expected(),
             }));
         }
         if now >= claims.expires_at() {
             self.verified.invalidate(token);
-            return Err(refused("The token has run out"));
+            return Err(refused(Message::token_run_out()));
         }
         Ok(claims)
     }
 
     fn check_signature(&self, token: &str) -> Result<Arc<Claims>, Problem> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
-            .map_err(|error| refused("The token is not valid").caused_by(error))?
+            .map_err(|error| refused(Message::token_not_valid()).caused_by(error))?
             .claims;
         let claims = Arc::new(claims);
         if claims.kind == TokenKind::Access {
@@ -166,7 +167,7 @@ impl fmt::Debug for TokenKeys {
 }
 
 /// The answer to a credential that does not hold.
-pub(super) fn refused(message: &str) -> Problem {
+pub(super) fn refused(message: Message) -> Problem {
     Problem::new(ProblemKind::Unauthenticated, message)
 }
 

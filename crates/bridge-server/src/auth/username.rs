@@ -1,5 +1,6 @@
 //! The rule for log-in names.
 
+use crate::language::Reason;
 use crate::problem::Problem;
 
 /// The longest name, in characters.
@@ -9,8 +10,7 @@ const CHARS_MAX: usize = 128;
 pub fn check_username(username: &str) -> Result<(), Problem> {
     let fits = (1..=CHARS_MAX).contains(&username.chars().count());
     if !fits || username.trim() != username || username.chars().any(char::is_control) {
-        let reason = format!("must be 1 to {CHARS_MAX} characters in one line, without spaces at its ends");
-        return Err(Problem::field("username", &reason));
+        return Err(Problem::field("username", Reason::one_line(CHARS_MAX)));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::auth::Caller;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use crate::sync::viewer_for;
 use bridge_model::DeviceId;
@@ -38,7 +39,7 @@ pub async fn forget(
     let viewer = viewer_for(cx, caller, request.user_id).await?;
     let states = cx.store.forget_device(viewer.tenant, viewer.user, &device_id).await?;
     if states == 0 {
-        return Err(Problem::new(ProblemKind::SyncStateNotFound, "This device has not synced yet")
+        return Err(Problem::new(ProblemKind::SyncStateNotFound, Message::not_synced_yet())
             .with("user_id", viewer.user.0)
             .with("device_id", device_id.as_str()));
     }

@@ -2,6 +2,7 @@
 
 use crate::auth::Caller;
 use crate::context::Context;
+use crate::language::Reason;
 use crate::problem::Problem;
 use crate::sync::viewer_for;
 use bridge_model::{AppType, DeviceId, Position, Timestamp};
@@ -79,7 +80,7 @@ pub async fn list(cx: &Context, caller: &Caller, request: ListDevices) -> Result
     let viewer = viewer_for(cx, caller, request.user_id).await?;
     let limit = request.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Problem::field("limit", &format!("must be between 1 and {LIMIT_MAX}")));
+        return Err(Problem::field("limit", Reason::between(1, LIMIT_MAX)));
     }
     // One more than asked for tells whether there is a next page.
     let rows = cx.store.devices(viewer.tenant, viewer.user, request.cursor.as_ref(), limit + 1).await?;

@@ -62,7 +62,7 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
         };
         // Where there is no event table, a wake-up has nothing to hurry.
         let can_hurry = !matches!(looked, Ok(Looked::NoFeed));
-        if let Some(why) = trouble(&looked) {
+        if let Some(why) = trouble(cx, &looked) {
             detection::failed(cx, system, Strategy::Addon, &why).await;
         }
         pause = reader.next_pause(pause, looked);
@@ -93,12 +93,12 @@ enum Looked {
 }
 
 /// Why a look did not find what the add-on has to tell.
-fn trouble(looked: &Result<Looked, Problem>) -> Option<String> {
+fn trouble(cx: &Context, looked: &Result<Looked, Problem>) -> Option<String> {
     match looked {
         Ok(Looked::Changes | Looked::Nothing) => None,
         Ok(Looked::HeldBack) => Some(HELD_BACK.to_owned()),
         Ok(Looked::NoFeed) => Some("the system has no event table".to_owned()),
-        Err(problem) => Some(problem.message.clone()),
+        Err(problem) => Some(cx.texts.english(&problem.message)),
     }
 }
 
@@ -151,16 +151,17 @@ impl Reader<'_> {
             Err(problem) => {
                 self.failures = self.failures.saturating_add(1);
                 self.info = None;
+                let message = self.cx.texts.english(&problem.message);
                 tracing::warn!(
                     system.id = %self.system.system_id,
                     tenant.id = self.system.tenant.0,
                     failures = self.failures,
                     causes = %problem.causes(),
-                    "read the event table: {}", problem.message
+                    "read the event table: {message}"
                 );
                 self.cx.readers.update(self.system.key, Strategy::Addon, |status| {
                     status.state = ReaderState::Failing;
-                    status.last_error = Some(problem.message.clone());
+                    status.last_error = Some(message);
                 });
                 let doubled = shortest.saturating_mul(1 << self.failures.min(16));
                 let bounded = doubled.min(ms(settings.pull_backoff_max_ms));

@@ -3,8 +3,9 @@
 use super::{life, pipeline};
 use crate::context::Context;
 use crate::detection::{self, ModelOwners};
+use crate::language::Message;
 use crate::metrics::Timer;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Problem, ProblemKind, decoding};
 use bridge_model::{Event, ModelName, NewChange, Origin, Priority, RecordId, SourceId, Strategy, Timestamp};
 use bridge_store::{Append, NewDeadLetter, SourceState, System};
 use serde::{Deserialize, Serialize};
@@ -137,7 +138,7 @@ pub async fn receive(cx: &Context, system: &System, body: &[u8]) -> Result<Recei
     };
     let events_max = cx.config.ingest.push_events_max;
     if events.len() > events_max {
-        return Err(Problem::new(ProblemKind::PayloadTooLarge, format!("At most {events_max} events in one request"))
+        return Err(Problem::new(ProblemKind::PayloadTooLarge, Message::too_many_events(events_max))
             .with("push_events_max", events_max));
     }
     let owners = detection::owners(cx, system).await?;
@@ -352,13 +353,12 @@ async fn refuse_whole(
 ) -> Result<Received, Problem> {
     let letter = dead_letter(system, &format!("not JSON: {error}"), body);
     pipeline::append(cx, system.tenant, Append { dead_letters: vec![letter], ..Append::default() }).await?;
-    Err(Problem::new(ProblemKind::MalformedJson, format!("The body is not JSON: {error}"))
-        .with("kept_as_dead_letter", true))
+    Err(decoding::not_json(error).with("kept_as_dead_letter", true))
 }
 
 fn rejected_all(rejected: &[Rejected]) -> Problem {
     let first = rejected.first().map_or("", |rejected| rejected.reason.as_str());
-    Problem::new(ProblemKind::Invalid, format!("No event of this request could be understood: {first}"))
+    Problem::new(ProblemKind::Invalid, Message::no_event_understood(first))
         .with("rejected", serde_json::to_value(rejected).unwrap_or_default())
         .with("kept_as_dead_letter", true)
 }

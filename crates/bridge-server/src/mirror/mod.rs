@@ -112,7 +112,10 @@ async fn lead_round(
             status.last_error = None;
         }),
         Ok(Round::NotShownThere) => cx.mirrors.forget(system.key),
-        Err(problem) => cx.mirrors.update(system.key, |status| status.last_error = Some(problem.message.clone())),
+        Err(problem) => {
+            let message = cx.texts.english(&problem.message);
+            cx.mirrors.update(system.key, |status| status.last_error = Some(message));
+        }
     }
     outcome.map(Some)
 }

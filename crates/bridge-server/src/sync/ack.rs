@@ -4,6 +4,7 @@ use super::pull::{Token, never_handed_out, parse_token};
 use super::scope::{Scope, viewer_for};
 use crate::auth::Caller;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, Timestamp};
 use bridge_store::{Cursor, CursorKey};
@@ -70,7 +71,7 @@ pub async fn confirm(
             (Some(cursor), _) => cursor,
             (None, Some(_)) => Cursor::starting_at(key.clone(), Position::START, now),
             (None, None) => {
-                return Err(Problem::new(ProblemKind::SyncStateNotFound, "This device has not synced yet")
+                return Err(Problem::new(ProblemKind::SyncStateNotFound, Message::not_synced_yet())
                     .with("user_id", key.user.0)
                     .with("device_id", key.device.as_str()));
             }
@@ -86,7 +87,7 @@ pub async fn confirm(
             return Ok(cursor);
         }
     }
-    Err(Problem::new(ProblemKind::SyncConflict, "Other requests of this device came in between; try again"))
+    Err(Problem::new(ProblemKind::SyncConflict, Message::other_requests_of_device()))
 }
 
 /// The cursor of a device that subscribes at `start`; made there if it has none.
@@ -100,7 +101,7 @@ pub async fn open_cursor(cx: &Context, key: &CursorKey, start: Position) -> Resu
             return Ok(cursor);
         }
     }
-    Err(Problem::new(ProblemKind::SyncConflict, "Other requests of this device came in between; try again"))
+    Err(Problem::new(ProblemKind::SyncConflict, Message::other_requests_of_device()))
 }
 
 /// Notes that an open connection has handed out everything up to `sent`. Moves no confirmation; a device without a

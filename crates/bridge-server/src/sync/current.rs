@@ -3,6 +3,7 @@
 use super::scope::Viewer;
 use crate::config::ms;
 use crate::context::Context;
+use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::{Adapter, ErpError, ErpErrorKind, SearchRead};
 use bridge_model::{ModelName, SystemKey, Timestamp};
@@ -58,7 +59,7 @@ impl From<NotRead> for Problem {
         match error {
             NotRead::Erp(error) => error.into(),
             NotRead::UnknownField(name) => {
-                Self::field("fields", "names a field that the model does not have").with("unknown_field", name)
+                Self::field("fields", Reason::unknown_model_field()).with("unknown_field", name)
             }
         }
     }
@@ -79,7 +80,7 @@ impl<'a> Reading<'a> {
     pub(super) fn new(cx: &'a Context, viewer: &Viewer, system: &System) -> Result<Self, Problem> {
         let erp_user = viewer.erp_user_id.filter(|_| is_linked(viewer, system));
         if erp_user.is_none() && !viewer.is_admin {
-            return Err(Problem::new(ProblemKind::ErpUserNotLinked, "This user has no linked user in this system"));
+            return Err(Problem::new(ProblemKind::ErpUserNotLinked, Message::no_erp_user_in_system()));
         }
         Ok(Self { cx, system: system.key, adapter: cx.erps.adapter(system)?, erp_user })
     }

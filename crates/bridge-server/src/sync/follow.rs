@@ -5,6 +5,7 @@ use super::page::{Page, Sight};
 use super::scope::{Scope, Viewer};
 use super::{rights, tail};
 use crate::context::Context;
+use crate::language::Message;
 use crate::metrics::Timer;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{ModelName, Position, SystemKey, TenantId};
@@ -107,7 +108,7 @@ async fn read_log(cx: &Context, tenant: TenantId, scope: &Scope, query: LogQuery
 }
 
 fn unknown() -> Problem {
-    Problem::new(ProblemKind::ErpUnreachable, "The ERP can't be asked what this user may read")
+    Problem::new(ProblemKind::ErpUnreachable, Message::rights_unknown())
 }
 
 /// How long a pull waits for changes, and what wakes it. Dropping it, as happens when the client goes away, ends the
@@ -196,11 +197,11 @@ impl Follower {
                 Look::Page(_) => {}
                 Look::Trimmed { .. } => return Ok(None),
                 Look::Ahead => {
-                    return Err(Problem::new(ProblemKind::InvalidSyncToken, "The log does not reach this position"));
+                    return Err(Problem::new(ProblemKind::InvalidSyncToken, Message::position_not_in_log()));
                 }
             }
             if self.head.changed().await.is_err() {
-                return Err(Problem::new(ProblemKind::Busy, "The service is stopping"));
+                return Err(Problem::new(ProblemKind::Busy, Message::service_stopping()));
             }
         }
     }

@@ -5,6 +5,7 @@ use super::event::{EventText, Outline};
 use super::scope::{Scope, Viewer};
 use crate::config::ms;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{Event, ModelName, RecordId};
 use futures_util::future::join_all;
@@ -86,7 +87,7 @@ pub(super) async fn include(
         Err(problem) => {
             let models: BTreeSet<&String> = events.iter().map(|event| &event.model).collect();
             for model in models {
-                included.leave_out(model, &problem);
+                included.leave_out(cx, viewer, model, &problem);
             }
             return Some(included);
         }
@@ -99,7 +100,7 @@ pub(super) async fn include(
     for (model, outcome) in wanted.keys().zip(join_all(reads).await) {
         match outcome {
             Ok(records) => drop(included.records.insert(model.to_string(), records)),
-            Err(problem) => included.leave_out(model.as_str(), &problem),
+            Err(problem) => included.leave_out(cx, viewer, model.as_str(), &problem),
         }
     }
     Some(included)
@@ -122,13 +123,13 @@ async fn prepare<'a>(
             None => cx.store.primary_system(viewer.tenant).await?,
         },
     };
-    let system = system.ok_or_else(|| Problem::new(ProblemKind::SystemNotFound, "There is no system to read from"))?;
+    let system = system.ok_or_else(|| Problem::new(ProblemKind::SystemNotFound, Message::no_system_to_read()))?;
     let mut wanted = Wanted::new();
     for event in events {
         let Some(record) = &event.record_id else { continue };
         if event.system_id.as_ref() != Some(&system.system_id) {
-            let elsewhere = "Only the records of the primary system are read, unless the pull names a system";
-            included.leave_out(&event.model, &Problem::new(ProblemKind::Invalid, elsewhere));
+            let elsewhere = Problem::new(ProblemKind::Invalid, Message::primary_system_only());
+            included.leave_out(cx, viewer, &event.model, &elsewhere);
             continue;
         }
         let (Ok(model), RecordId::Number(id)) = (ModelName::parse(event.model.as_str()), record) else { continue };
@@ -149,7 +150,7 @@ async fn records_in_time(
     fields: Option<&[String]>,
     limit: Duration,
 ) -> Result<Vec<Record>, Problem> {
-    let late = || Problem::new(ProblemKind::ErpTimeout, "The ERP did not give the records in time");
+    let late = || Problem::new(ProblemKind::ErpTimeout, Message::records_late());
     tokio::time::timeout(limit, records(reading, model, ids, fields)).await.map_err(|_| late())?
 }
 
@@ -168,10 +169,12 @@ async fn records(
 }
 
 impl Included {
-    fn leave_out(&mut self, model: &str, problem: &Problem) {
+    fn leave_out(&mut self, cx: &Context, viewer: &Viewer, model: &str, problem: &Problem) {
         let error = self.error.get_or_insert_with(|| {
-            tracing::warn!(model, causes = %problem.causes(), "read changed records: {}", problem.message);
-            IncludeError { code: problem.kind.code(), message: problem.message.clone(), models: Vec::new() }
+            let (texts, said) = (&cx.texts, &problem.message);
+            tracing::warn!(model, causes = %problem.causes(), "read changed records: {}", texts.english(said));
+            let message = texts.say(viewer.reader, said);
+            IncludeError { code: problem.kind.code(), message, models: Vec::new() }
         });
         if !error.models.iter().any(|known| known == model) {
             error.models.push(model.to_owned());

@@ -2,6 +2,7 @@
 
 use super::scope::{Scope, Viewer};
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{DeviceId, ModelName, Position, SystemKey};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -45,27 +46,27 @@ pub(super) fn seal(cx: &Context, snapshot: &str, position: Position, place: Plac
         exp: seconds(cx).saturating_add(LIFE_S),
     };
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(&key(cx)))
-        .map_err(|error| Problem::new(ProblemKind::Internal, "The page token could not be signed").caused_by(error))
+        .map_err(|error| Problem::new(ProblemKind::Internal, Message::page_token_not_signed()).caused_by(error))
 }
 
 /// What the token says, if it is ours, belongs to this snapshot and has not run out.
 pub(super) fn open(cx: &Context, snapshot: &str, token: &str) -> Result<(Position, Place), Problem> {
-    let refused = |why: &str| Problem::new(ProblemKind::InvalidSyncToken, why).with("field", "page_token");
+    let refused = |why: Message| Problem::new(ProblemKind::InvalidSyncToken, why).with("field", "page_token");
     if token.len() > BYTES_MAX {
-        return Err(refused("This page token is too long to be one of ours"));
+        return Err(refused(Message::page_token_too_long()));
     }
     let mut validation = Validation::new(Algorithm::HS256);
     // The library asks the machine's clock; ours is asked below.
     validation.validate_exp = false;
     validation.validate_aud = false;
     let claims = jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(&key(cx)), &validation)
-        .map_err(|error| refused("This page token is not one of ours").caused_by(error))?
+        .map_err(|error| refused(Message::page_token_not_ours()).caused_by(error))?
         .claims;
     if claims.of != snapshot {
-        return Err(refused("This page token belongs to another user, device, app type, system or models filter"));
+        return Err(refused(Message::page_token_of_another()));
     }
     if seconds(cx) >= claims.exp {
-        return Err(refused("This page token has run out: start the snapshot anew"));
+        return Err(refused(Message::page_token_run_out()));
     }
     let place = Place { system: SystemKey(claims.sys), model: claims.model, after: claims.id };
     Ok((Position::new(claims.pos), place))

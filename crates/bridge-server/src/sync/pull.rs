@@ -9,6 +9,7 @@ use super::scope::{Scope, Viewer, viewer_for};
 use crate::auth::Caller;
 use crate::config::ms;
 use crate::context::Context;
+use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, Timestamp};
 use bridge_store::{Cursor, LogSpan};
@@ -142,7 +143,7 @@ impl PullAnswer {
 }
 
 fn not_written(error: serde_json::Error) -> Problem {
-    Problem::new(ProblemKind::Internal, "The answer could not be written").caused_by(error)
+    Problem::new(ProblemKind::Internal, Message::answer_not_written()).caused_by(error)
 }
 
 /// How often a pull is done again because another request of the same device was faster.
@@ -217,7 +218,7 @@ pub(super) async fn pull(cx: &Context, caller: &Caller, request: PullRequest) ->
             return Ok(answer);
         }
     }
-    Err(Problem::new(ProblemKind::SyncConflict, "Other requests of this device came in between; try again"))
+    Err(Problem::new(ProblemKind::SyncConflict, Message::other_requests_of_device()))
 }
 
 /// Reads a page, and if there is nothing for this device up to the log's end, waits as long as the request wishes.
@@ -377,7 +378,7 @@ pub(super) fn limit_of(cx: &Context, asked: Option<u32>) -> Result<u32, Problem>
     match asked {
         None => Ok(cx.config.sync.limit_default),
         Some(limit) if (1..=limit_max).contains(&limit) => Ok(limit),
-        Some(_) => Err(Problem::field("limit", &format!("must be between 1 and {limit_max}"))),
+        Some(_) => Err(Problem::field("limit", Reason::between(1, limit_max))),
     }
 }
 
@@ -398,16 +399,12 @@ pub(super) fn parse_token(token: &Token) -> Result<Position, Problem> {
         Token::Text(text) => text.clone(),
         Token::Number(number) => number.to_string(),
     };
-    text.parse().map_err(|error: bridge_model::position::InvalidToken| {
-        Problem::new(ProblemKind::InvalidSyncToken, error.to_string()).with("field", "last_sync_token")
+    text.parse().map_err(|_| {
+        Problem::new(ProblemKind::InvalidSyncToken, Message::sync_token_form()).with("field", "last_sync_token")
     })
 }
 
 /// The problem of a token that this device was never given.
 pub(super) fn never_handed_out(token: Position) -> Problem {
-    Problem::new(
-        ProblemKind::InvalidSyncToken,
-        "This token was never handed out for this device, app type, system and models filter",
-    )
-    .with("token", token.to_string())
+    Problem::new(ProblemKind::InvalidSyncToken, Message::never_handed_out()).with("token", token.to_string())
 }

@@ -4,6 +4,7 @@ use super::scope::{Scope, viewer_for};
 use super::state::not_found;
 use crate::auth::Caller;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::Problem;
 use bridge_model::{AppType, DeviceId, Position};
 use bridge_store::Cursor;
@@ -30,7 +31,7 @@ pub struct WasReset {
     /// Always `success`.
     pub status: &'static str,
     /// A sentence for people.
-    pub message: &'static str,
+    pub message: String,
     /// The log's end before the device reads the current records: pulling goes on from here, so that nothing that
     /// happens meanwhile is missed.
     pub snapshot_position: Position,
@@ -57,7 +58,7 @@ pub async fn reset(cx: &Context, caller: &Caller, request: ResetRequest) -> Resu
     }
     Ok(WasReset {
         status: "success",
-        message: "Sync state reset: read the current records, then pull on from snapshot_position",
+        message: cx.texts.say(caller.speaks(), &Message::state_reset()),
         snapshot_position: position,
         next_sync_token: position.to_string(),
     })

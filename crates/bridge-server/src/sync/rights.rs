@@ -3,6 +3,7 @@
 use super::scope::Viewer;
 use crate::config::ms;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{ModelName, SystemKey, Timestamp};
 use bridge_store::System;
@@ -67,10 +68,7 @@ pub(super) async fn of(
         return Ok(Seen::Everything);
     }
     let Some(erp_user) = viewer.erp_user_id else {
-        return Err(Problem::new(
-            ProblemKind::ErpUserNotLinked,
-            "This user has no linked ERP user, so that nobody can say what they may read; an admin sets odoo_user_id",
-        ));
+        return Err(Problem::new(ProblemKind::ErpUserNotLinked, Message::no_erp_user_to_read_as()));
     };
     let primary = linked_system(cx, viewer).await?;
     let models: BTreeSet<&ModelName> =
@@ -106,7 +104,7 @@ pub(super) async fn of(
     let asked = match cx.erps.adapter(&primary) {
         Ok(adapter) => match tokio::time::timeout(ASK_TIMEOUT, adapter.readable_models(erp_user, &to_ask)).await {
             Ok(asked) => asked.map_err(Problem::from),
-            Err(_) => Err(Problem::new(ProblemKind::ErpTimeout, "The ERP did not say in time what this user may read")),
+            Err(_) => Err(Problem::new(ProblemKind::ErpTimeout, Message::rights_late())),
         },
         Err(problem) => Err(problem),
     };
@@ -146,10 +144,7 @@ async fn linked_system(cx: &Context, viewer: &Viewer) -> Result<Arc<System>, Pro
         None => cx.store.primary_system(viewer.tenant).await?.map(Arc::new),
     };
     let Some(system) = linked else {
-        return Err(Problem::new(
-            ProblemKind::ErpUserNotLinked,
-            "The system that this user is linked to is not there; an admin sets odoo_user_id anew",
-        ));
+        return Err(Problem::new(ProblemKind::ErpUserNotLinked, Message::linked_system_gone()));
     };
     if viewer.erp_system.is_none() {
         cx.store.bind_user_link(viewer.tenant, viewer.user, system.key).await?;
@@ -163,10 +158,7 @@ async fn user_is_there(cx: &Context, system: &System, erp_user: i64) -> Result<(
     let users = ModelName::parse("res.users")?;
     let found = cx.erps.adapter(system)?.count(&users, &json!([["id", "=", erp_user]])).await?;
     if found == 0 {
-        return Err(Problem::new(
-            ProblemKind::ErpUserNotLinked,
-            "The linked ERP user does not exist or is not active; an admin sets odoo_user_id anew",
-        ));
+        return Err(Problem::new(ProblemKind::ErpUserNotLinked, Message::linked_user_gone()));
     }
     Ok(())
 }

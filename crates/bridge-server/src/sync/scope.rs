@@ -3,6 +3,7 @@
 use super::page::Kind;
 use crate::auth::Caller;
 use crate::context::Context;
+use crate::language::{Language, Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::DeviceId;
 use bridge_model::{AppType, ModelName, SystemId, SystemKey, TenantId, UserId};
@@ -22,6 +23,8 @@ pub struct Viewer {
     /// The system which that user is in. In other systems the same number is another person, and nothing is shown.
     /// `None` if the link was made before there was a system.
     pub erp_system: Option<SystemKey>,
+    /// The language of whoever gets the answer.
+    pub reader: Language,
 }
 
 /// The viewer for a request that names `user_id`: the caller, or for an admin any user of the tenant.
@@ -32,13 +35,14 @@ pub async fn viewer_for(cx: &Context, caller: &Caller, user_id: Option<i64>) -> 
         is_admin: caller.role == Role::Admin,
         erp_user_id: caller.odoo_user_id,
         erp_system: caller.odoo_system,
+        reader: caller.speaks(),
     };
     match user_id {
         None => Ok(own),
         Some(id) if id == caller.user.0 => Ok(own),
         Some(id) if own.is_admin => {
             let Some(user) = cx.store.user(caller.tenant, UserId(id)).await? else {
-                return Err(Problem::new(ProblemKind::NotFound, "There is no such user").with("user_id", id));
+                return Err(Problem::new(ProblemKind::NotFound, Message::no_such_user()).with("user_id", id));
             };
             Ok(Viewer {
                 tenant: caller.tenant,
@@ -46,9 +50,10 @@ pub async fn viewer_for(cx: &Context, caller: &Caller, user_id: Option<i64>) -> 
                 is_admin: user.role == Role::Admin,
                 erp_user_id: user.odoo_user_id,
                 erp_system: user.odoo_system,
+                reader: own.reader,
             })
         }
-        Some(id) => Err(Problem::new(ProblemKind::Forbidden, "user_id must be the caller's own").with("user_id", id)),
+        Some(id) => Err(Problem::new(ProblemKind::Forbidden, Message::not_ones_own_user_id()).with("user_id", id)),
     }
 }
 
@@ -79,13 +84,13 @@ impl Scope {
     ) -> Result<Self, Problem> {
         let Some(of_app) = cx.config.sync.app_types.get(app_type.as_str()) else {
             let known: Vec<&String> = cx.config.sync.app_types.keys().collect();
-            return Err(Problem::field("app_type", "is not one of the configured app types")
+            return Err(Problem::field("app_type", Reason::unknown_app_type())
                 .with("app_types", serde_json::to_value(known).unwrap_or_default()));
         };
         // An empty filter is how some clients write 'no filter'.
         let models_filter = models_filter.filter(|models| !models.is_empty());
         if models_filter.as_ref().is_some_and(|models| models.len() > FILTER_MODELS_MAX) {
-            return Err(Problem::field("models_filter", "must name at most 200 models"));
+            return Err(Problem::field("models_filter", Reason::models_at_most(FILTER_MODELS_MAX)));
         }
         let system = match system_id {
             None => None,
@@ -129,7 +134,7 @@ async fn system_key(cx: &Context, tenant: TenantId, id: &SystemId) -> Result<Sys
     match cx.store.system(tenant, id).await? {
         Some(system) => Ok(system.key),
         None => {
-            Err(Problem::new(ProblemKind::SystemNotFound, "There is no such system").with("system_id", id.as_str()))
+            Err(Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(id)).with("system_id", id.as_str()))
         }
     }
 }

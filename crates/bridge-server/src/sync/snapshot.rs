@@ -7,6 +7,7 @@ use super::rights;
 use super::scope::{Scope, Viewer, viewer_for};
 use crate::auth::Caller;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::ErpErrorKind;
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, SystemKey};
@@ -137,7 +138,7 @@ pub async fn snapshot(cx: &Context, caller: &Caller, request: SnapshotRequest) -
         let Some(last) = records.last().map(|record| record.get("id").and_then(serde_json::Value::as_i64)) else {
             continue;
         };
-        let last = last.ok_or_else(|| Problem::new(ProblemKind::ErpFailed, "The ERP gave a record without an id"))?;
+        let last = last.ok_or_else(|| Problem::new(ProblemKind::ErpFailed, Message::erp_record_without_id()))?;
         let is_full = records.len() >= limit as usize;
         next = if is_full { Some(part.from(last)) } else { parts.get(index + 1).map(|part| part.from(0)) };
         page.system_id = Some(part.system.system_id.clone());
@@ -167,7 +168,7 @@ async fn begin(cx: &Context, key: CursorKey) -> Result<Position, Problem> {
             return Ok(head);
         }
     }
-    Err(Problem::new(ProblemKind::SyncConflict, "Other requests of this device came in between; try again"))
+    Err(Problem::new(ProblemKind::SyncConflict, Message::other_requests_of_device()))
 }
 
 /// The records of one model in one system.
@@ -242,5 +243,5 @@ async fn models(cx: &Context, viewer: &Viewer, scope: &Scope, system: &System) -
 }
 
 fn rights_unknown() -> Problem {
-    Problem::new(ProblemKind::ErpUnreachable, "The ERP can't be asked what this user may read")
+    Problem::new(ProblemKind::ErpUnreachable, Message::rights_unknown())
 }

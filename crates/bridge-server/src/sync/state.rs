@@ -3,6 +3,7 @@
 use super::scope::viewer_for;
 use crate::auth::Caller;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{DeviceId, ModelName, Position, SystemId, Timestamp};
 use bridge_store::Cursor;
@@ -112,7 +113,7 @@ fn one(cursor: &Cursor, system_id: Option<SystemId>) -> DeviceState {
 }
 
 pub(super) fn not_found(user_id: i64, device_id: &DeviceId) -> Problem {
-    Problem::new(ProblemKind::SyncStateNotFound, format!("Sync state not found for user {user_id}, device {device_id}"))
+    Problem::new(ProblemKind::SyncStateNotFound, Message::no_sync_state(user_id, device_id))
         .with("user_id", user_id)
         .with("device_id", device_id.as_str())
 }

@@ -4,6 +4,7 @@ use super::since::Since;
 use super::visible::look_over;
 use crate::auth::Caller;
 use crate::context::Context;
+use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use crate::sync::{Scope, Viewer, viewer_for};
 use bridge_model::{AppType, DeviceId, Position, Timestamp};
@@ -57,11 +58,11 @@ pub async fn check_updates(cx: &Context, caller: &Caller, request: CheckUpdates)
         (Some(since), ..) => since.position(cx, viewer.tenant).await?,
         (None, Some(cursor), _) => cursor.confirmed,
         (None, None, Some(device)) => return Err(unknown_device(&viewer, device)),
-        (None, None, None) => return Err(Problem::field("since", "or device_id must be given")),
+        (None, None, None) => return Err(Problem::field("since", Reason::or_device_id())),
     };
     let kept = cx.store.kept(viewer.tenant).await?;
     if since > kept.up_to {
-        return Err(Problem::new(ProblemKind::InvalidSyncToken, "The log does not reach this position")
+        return Err(Problem::new(ProblemKind::InvalidSyncToken, Message::position_not_in_log())
             .with("field", "since")
             .with("token", since.to_string()));
     }
@@ -107,7 +108,7 @@ async fn filter(cx: &Context, viewer: &Viewer, cursor: Option<Cursor>) -> Result
 }
 
 fn unknown_device(viewer: &Viewer, device: &DeviceId) -> Problem {
-    Problem::new(ProblemKind::SyncStateNotFound, "This device has not synced yet")
+    Problem::new(ProblemKind::SyncStateNotFound, Message::not_synced_yet())
         .with("user_id", viewer.user.0)
         .with("device_id", device.as_str())
 }

@@ -2,6 +2,7 @@
 
 use crate::auth::Admin;
 use crate::context::Context;
+use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -90,7 +91,7 @@ pub async fn dead_letters(cx: &Context, admin: &Admin, request: ListDeadLetters)
     let tenant = admin.0.tenant;
     let limit = request.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Problem::field("limit", &format!("must be between 1 and {LIMIT_MAX}")));
+        return Err(Problem::field("limit", Reason::between(1, LIMIT_MAX)));
     }
     let cursor = check_cursor(request.cursor)?;
     let filter = filter(cx, tenant, request.system_id.as_ref(), request.reason_contains).await?;
@@ -117,7 +118,7 @@ pub async fn dead_letters(cx: &Context, admin: &Admin, request: ListDeadLetters)
 /// A cursor, which is the number of a letter.
 pub(super) fn check_cursor(cursor: Option<i64>) -> Result<Option<i64>, Problem> {
     if cursor.is_some_and(|cursor| cursor < 0) {
-        return Err(Problem::field("cursor", "must be the next_cursor of another page"));
+        return Err(Problem::field("cursor", Reason::cursor_of_another_page()));
     }
     Ok(cursor)
 }
@@ -131,8 +132,7 @@ pub(super) async fn filter(
 ) -> Result<DeadLetterFilter, Problem> {
     let fits = |text: &String| (1..=REASON_BYTES_MAX).contains(&text.len()) && !text.contains('\0');
     if !reason_contains.iter().all(fits) {
-        let reason = format!("must have 1 to {REASON_BYTES_MAX} bytes, none of them zero");
-        return Err(Problem::field("reason_contains", &reason));
+        return Err(Problem::field("reason_contains", Reason::no_zero_byte(REASON_BYTES_MAX)));
     }
     let system = match system_id {
         None => None,
@@ -144,7 +144,7 @@ pub(super) async fn filter(
 /// The key of a tenant's system.
 pub(super) async fn system_key(cx: &Context, tenant: TenantId, id: &SystemId) -> Result<SystemKey, Problem> {
     let system = cx.store.system(tenant, id).await?.ok_or_else(|| {
-        Problem::new(ProblemKind::SystemNotFound, format!("There is no system {id}")).with("system_id", id.as_str())
+        Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(id)).with("system_id", id.as_str())
     })?;
     Ok(system.key)
 }

@@ -4,7 +4,8 @@ use super::since::Since;
 use super::visible::look_over;
 use crate::auth::Caller;
 use crate::context::Context;
-use crate::problem::{Problem, ProblemKind};
+use crate::language::Reason;
+use crate::problem::Problem;
 use crate::sync::{EventOut, Viewer, viewer_for};
 use bridge_model::{Change, Event, ModelName, Position, RecordId, SystemId, Timestamp};
 use bridge_store::{LogFilter, LogSpan, Newest};
@@ -97,15 +98,15 @@ pub async fn events(cx: &Context, caller: &Caller, request: ListEvents) -> Resul
     let viewer = viewer_for(cx, caller, None).await?;
     let limit = request.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Problem::field("limit", &format!("must be between 1 and {LIMIT_MAX}")));
+        return Err(Problem::field("limit", Reason::between(1, LIMIT_MAX)));
     }
     let offset = request.offset.unwrap_or(0);
     if offset > OFFSET_MAX {
-        return Err(Problem::field("offset", &format!("must be at most {OFFSET_MAX}; go on by cursor")));
+        return Err(Problem::field("offset", Reason::offset_at_most(OFFSET_MAX)));
     }
     let place = request.cursor.as_deref().map(Place::from_str).transpose()?;
     if place.is_some() && offset > 0 {
-        return Err(Problem::field("offset", "must not be given together with cursor"));
+        return Err(Problem::field("offset", Reason::not_with_cursor()));
     }
     let since = request.since.as_deref().map(Since::parse).transpose()?;
     let filter = filter(cx, &viewer, &request, since).await?;
@@ -180,7 +181,8 @@ async fn filter(
     since: Option<Since>,
 ) -> Result<LogFilter, Problem> {
     let event = request.event.as_deref().map(|word| {
-        Event::from_word(word).ok_or_else(|| Problem::field("event", "must be create, write, unlink, manual or reset"))
+        Event::from_word(word)
+            .ok_or_else(|| Problem::field("event", Reason::one_of("create, write, unlink, manual, reset")))
     });
     let system = match &request.system_id {
         None => None,
@@ -202,8 +204,7 @@ async fn filter(
 /// The keys that a record id in a query can mean: `42` is a number in one system and a text in another.
 fn records(text: &str) -> Result<Vec<RecordId>, Problem> {
     if text.is_empty() || text.len() > RECORD_ID_BYTES_MAX || text.chars().any(char::is_control) {
-        let reason = format!("must have 1 to {RECORD_ID_BYTES_MAX} printable characters");
-        return Err(Problem::field("record_id", &reason));
+        return Err(Problem::field("record_id", Reason::printable(RECORD_ID_BYTES_MAX)));
     }
     let number = text.parse().ok().map(RecordId::Number);
     Ok(number.into_iter().chain([RecordId::Text(text.to_owned())]).collect())
@@ -222,9 +223,7 @@ impl FromStr for Place {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let refused = || {
-            Problem::new(ProblemKind::Invalid, "cursor must be the next_cursor of another page").with("field", "cursor")
-        };
+        let refused = || Problem::field("cursor", Reason::cursor_of_another_page());
         let position = |part: &str| part.parse::<Position>().map_err(|_| refused());
         let mut parts = text.split(':');
         let up_to = position(parts.next().unwrap_or_default())?;

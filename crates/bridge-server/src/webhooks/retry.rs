@@ -3,6 +3,7 @@
 use crate::auth::Admin;
 use crate::context::Context;
 use crate::ingest::push;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::ErpEvent;
 use bridge_model::{Origin, SourceId, TenantId};
@@ -67,12 +68,12 @@ impl Retried {
     }
 
     /// What a problem of ours or of the ERP's makes of a letter among many.
-    pub(super) fn postponed(letter: &DeadLetter, problem: &Problem) -> Self {
+    pub(super) fn postponed(letter: &DeadLetter, reason: String) -> Self {
         Self {
             dead_letter_id: letter.id,
             success: false,
             outcome: Outcome::Postponed,
-            reason: Some(problem.message.clone()),
+            reason: Some(reason),
             attempts: letter.attempts,
         }
     }
@@ -84,7 +85,7 @@ pub async fn retry(cx: &Context, admin: &Admin, request: RetryRequest) -> Result
     let turn = Turn::take(cx, tenant).await?;
     let tried = match cx.store.dead_letter(tenant, request.dead_letter_id).await? {
         Some(letter) => turn.retry(cx, &letter).await,
-        None => Err(Problem::new(ProblemKind::NotFound, "There is no such dead letter")
+        None => Err(Problem::new(ProblemKind::NotFound, Message::no_such_dead_letter())
             .with("dead_letter_id", request.dead_letter_id)),
     };
     turn.end(cx).await;
@@ -145,7 +146,7 @@ impl Turn {
         let received = match push::receive(&trying, system, body).await {
             Ok(received) => received,
             Err(problem) if problem.details["kept_as_dead_letter"] == true => {
-                return Ok(refused_again(letter, &problem));
+                return Ok(refused_again(cx, letter, &problem));
             }
             Err(problem) => return Err(or_busy(problem)),
         };
@@ -200,9 +201,9 @@ fn pushed(event: ErpEvent, id: i64) -> Value {
     })
 }
 
-fn refused_again(letter: &DeadLetter, problem: &Problem) -> Retried {
+fn refused_again(cx: &Context, letter: &DeadLetter, problem: &Problem) -> Retried {
     let reason = problem.details["rejected"][0]["reason"].as_str();
-    failed(letter, reason.unwrap_or(&problem.message))
+    failed(letter, &reason.map_or_else(|| cx.texts.english(&problem.message), str::to_owned))
 }
 
 fn failed(letter: &DeadLetter, reason: &str) -> Retried {
@@ -222,5 +223,5 @@ fn or_busy(problem: Problem) -> Problem {
 }
 
 fn busy() -> Problem {
-    Problem::new(ProblemKind::Conflict, "Another request is retrying dead letters of this tenant; try again shortly")
+    Problem::new(ProblemKind::Conflict, Message::retry_under_way())
 }

@@ -2,10 +2,11 @@
 
 use super::dead_letters::{READ_ROWS, check_cursor, filter};
 use super::retry::{Retried, Turn};
-use crate::auth::Admin;
+use crate::auth::{Admin, Caller};
 use crate::context::Context;
+use crate::language::Reason;
 use crate::problem::Problem;
-use bridge_model::{SystemId, TenantId, Timestamp};
+use bridge_model::{SystemId, Timestamp};
 use bridge_store::{DeadLetter, DeadLetterFilter};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -60,10 +61,10 @@ pub async fn retry_bulk(cx: &Context, admin: &Admin, request: RetryBulkRequest) 
         (Some(ids), false) if request.cursor.is_none() => {
             let ids: BTreeSet<i64> = ids.into_iter().collect();
             if !(1..=LETTERS_MAX).contains(&ids.len()) {
-                return Err(Problem::field("ids", &format!("must name 1 to {LETTERS_MAX} dead letters")));
+                return Err(Problem::field("ids", Reason::dead_letters_at_most(LETTERS_MAX)));
             }
             let turn = Turn::take(cx, tenant).await?;
-            let all = named(cx, &turn, tenant, ids, until).await;
+            let all = named(cx, &turn, &admin.0, ids, until).await;
             turn.end(cx).await;
             all?
         }
@@ -71,12 +72,12 @@ pub async fn retry_bulk(cx: &Context, admin: &Admin, request: RetryBulkRequest) 
             let filter = filter(cx, tenant, request.system_id.as_ref(), request.reason_contains).await?;
             let after = check_cursor(request.cursor)?;
             let turn = Turn::take(cx, tenant).await?;
-            let all = of_filter(cx, &turn, tenant, &filter, after, until).await;
+            let all = of_filter(cx, &turn, &admin.0, &filter, after, until).await;
             turn.end(cx).await;
             all?
         }
-        (Some(_), _) => return Err(Problem::field("ids", "must not be given together with another choice")),
-        (None, false) => return Err(Problem::field("ids", "or system_id or reason_contains must be given")),
+        (Some(_), _) => return Err(Problem::field("ids", Reason::not_with_another_choice())),
+        (None, false) => return Err(Problem::field("ids", Reason::or_another_choice())),
     };
     all.tried = all.results.len();
     all.succeeded = all.results.iter().filter(|result| result.success).count();
@@ -88,7 +89,7 @@ pub async fn retry_bulk(cx: &Context, admin: &Admin, request: RetryBulkRequest) 
 async fn named(
     cx: &Context,
     turn: &Turn,
-    tenant: TenantId,
+    reader: &Caller,
     ids: BTreeSet<i64>,
     until: Timestamp,
 ) -> Result<RetriedAll, Problem> {
@@ -98,8 +99,8 @@ async fn named(
             all.not_tried.push(id);
             continue;
         }
-        all.results.push(match cx.store.dead_letter(tenant, id).await? {
-            Some(letter) => one(cx, turn, &letter).await,
+        all.results.push(match cx.store.dead_letter(reader.tenant, id).await? {
+            Some(letter) => one(cx, turn, &letter, reader).await,
             None => Retried::not_found(id),
         });
     }
@@ -109,14 +110,14 @@ async fn named(
 async fn of_filter(
     cx: &Context,
     turn: &Turn,
-    tenant: TenantId,
+    reader: &Caller,
     filter: &DeadLetterFilter,
     mut after: Option<i64>,
     until: Timestamp,
 ) -> Result<RetriedAll, Problem> {
     let mut all = RetriedAll::default();
     loop {
-        let letters = cx.store.dead_letters_of(tenant, filter, after, READ_ROWS).await?;
+        let letters = cx.store.dead_letters_of(reader.tenant, filter, after, READ_ROWS).await?;
         let last_read = letters.len() < READ_ROWS as usize;
         for letter in letters {
             if all.results.len() >= LETTERS_MAX || cx.clock.now() >= until {
@@ -124,7 +125,7 @@ async fn of_filter(
                 return Ok(all);
             }
             after = Some(letter.id);
-            all.results.push(one(cx, turn, &letter).await);
+            all.results.push(one(cx, turn, &letter, reader).await);
         }
         if last_read {
             return Ok(all);
@@ -133,12 +134,12 @@ async fn of_filter(
 }
 
 /// A letter that can't be tried now does not keep the others from it.
-async fn one(cx: &Context, turn: &Turn, letter: &DeadLetter) -> Retried {
+async fn one(cx: &Context, turn: &Turn, letter: &DeadLetter, reader: &Caller) -> Retried {
     match turn.retry(cx, letter).await {
         Ok(retried) => retried,
         Err(problem) => {
-            tracing::warn!(dead_letter.id = letter.id, causes = %problem.causes(), "retry a dead letter: {}", problem.message);
-            Retried::postponed(letter, &problem)
+            tracing::warn!(dead_letter.id = letter.id, causes = %problem.causes(), "retry a dead letter: {}", cx.texts.english(&problem.message));
+            Retried::postponed(letter, cx.texts.say(reader.speaks(), &problem.message))
         }
     }
 }

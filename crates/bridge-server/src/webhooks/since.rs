@@ -1,6 +1,7 @@
 //! `since`: digits are a position, RFC 3339 is a time.
 
 use crate::context::Context;
+use crate::language::Reason;
 use crate::problem::Problem;
 use bridge_model::{Position, TenantId, Timestamp};
 use bridge_store::StoreError;
@@ -20,7 +21,7 @@ impl Since {
         text.parse()
             .map(Self::Position)
             .or_else(|_| Timestamp::parse_rfc3339(text).map(Self::Time))
-            .map_err(|_| Problem::field("since", "must be a position in digits or an RFC 3339 time"))
+            .map_err(|_| Problem::field("since", Reason::position_or_time()))
     }
 
     /// The position before the first change that is meant, a time being that of arrival.

@@ -14,6 +14,7 @@ mod description;
 mod detection;
 mod devices;
 mod ingest;
+mod language;
 mod live;
 mod mirror;
 mod odoo;

@@ -83,6 +83,12 @@ async fn users_are_kept_within_their_tenant(bed: Bed) {
     let foreign = User { tenant: other, username: "stolen".to_owned(), ..changed.clone() };
     assert!(!store.update_user(&foreign).await.unwrap());
     assert_eq!(store.user(tenant, changed.id).await.unwrap(), Some(changed));
+    assert!(store.set_user_language(tenant, bob.id, Some("fr")).await.unwrap());
+    assert!(!store.set_user_language(other, bob.id, Some("ar")).await.unwrap());
+    let bob = User { language: Some("fr".to_owned()), ..bob };
+    assert_eq!(store.user(tenant, bob.id).await.unwrap(), Some(bob.clone()), "and nothing else");
+    assert!(store.set_user_language(tenant, bob.id, None).await.unwrap());
+    assert_eq!(store.user(tenant, bob.id).await.unwrap().unwrap().language, None);
     assert!(!store.delete_user(other, bob.id).await.unwrap());
     assert!(store.user(tenant, bob.id).await.unwrap().is_some());
 }

@@ -1,6 +1,7 @@
 //! The rules for how a system may be reached.
 
 use crate::erps::parse_connection;
+use crate::language::Reason;
 use crate::problem::Problem;
 use bridge_erp::Connection;
 use bridge_erp::odoo::database::DatabaseError;
@@ -13,7 +14,7 @@ pub(super) fn check_system_type(system_type: &str) -> Result<(), Problem> {
     if SYSTEM_TYPES.contains(&system_type) {
         return Ok(());
     }
-    Err(Problem::field("system_type", &format!("must be one of: {}", SYSTEM_TYPES.join(", "))))
+    Err(Problem::field("system_type", Reason::one_of(SYSTEM_TYPES.join(", "))))
 }
 
 /// Checks a `connection_config` without connecting to anything.
@@ -23,18 +24,20 @@ pub(super) fn check_connection(config: &Value) -> Result<(), Problem> {
     let Connection { database, username, password, api_key, timeout_ms, postgres_url, .. } = &connection;
     for (field, value) in [("database", database), ("username", username)] {
         if value.is_empty() || value.chars().any(char::is_control) {
-            return Err(Problem::field(&format!("connection_config.{field}"), "must not be empty"));
+            return Err(Problem::field(&format!("connection_config.{field}"), Reason::not_empty()));
         }
     }
     if password.is_empty() && api_key.as_deref().is_none_or(str::is_empty) {
-        return Err(Problem::field("connection_config.password", "must not be empty; an API key works in its place"));
+        return Err(Problem::field("connection_config.password", Reason::password_or_key()));
     }
     if let Some(url) = postgres_url {
-        let refused = |error: DatabaseError| Problem::field("connection_config.postgres_url", &error.message);
+        let refused = |error: DatabaseError| {
+            Problem::field("connection_config.postgres_url", Reason::connection_unusable(error.message))
+        };
         bridge_erp::odoo::database::check_url(url).map_err(refused)?;
     }
     if *timeout_ms == Some(0) {
-        return Err(Problem::field("connection_config.timeout_ms", "must be greater than 0"));
+        return Err(Problem::field("connection_config.timeout_ms", Reason::greater_than_0()));
     }
     Ok(())
 }
@@ -42,18 +45,18 @@ pub(super) fn check_connection(config: &Value) -> Result<(), Problem> {
 /// The address is shown to admins and appears in logs, so that no secret may be in it.
 fn check_url(text: &str) -> Result<(), Problem> {
     let refuse = |reason| Err(Problem::field("connection_config.url", reason));
-    let Ok(url) = Url::parse(text) else { return refuse("must be an address such as https://odoo.example.com") };
+    let Ok(url) = Url::parse(text) else { return refuse(Reason::url()) };
     if !matches!(url.scheme(), "http" | "https") {
-        return refuse("must start with http:// or https://");
+        return refuse(Reason::url_scheme());
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return refuse("must name a host");
+        return refuse(Reason::url_host());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse("must not hold a name or password; they have their own fields");
+        return refuse(Reason::url_without_secret());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return refuse("must be a base address without '?' and '#'");
+        return refuse(Reason::url_base());
     }
     Ok(())
 }
@@ -61,19 +64,19 @@ fn check_url(text: &str) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::{Message, Texts};
 
     #[test]
     fn addresses_that_are_no_base_address_are_refused_with_the_reason() {
         for (url, reason) in [
-            ("odoo.example.com", "such as"),
-            ("ftp://odoo.example.com", "http"),
-            ("https://", "such as"),
-            ("https://admin:hush@odoo.example.com", "own fields"),
-            ("https://odoo.example.com/?db=x", "base address"),
+            ("odoo.example.com", Reason::url()),
+            ("ftp://odoo.example.com", Reason::url_scheme()),
+            ("https://", Reason::url()),
+            ("https://admin:hush@odoo.example.com", Reason::url_without_secret()),
+            ("https://odoo.example.com/?db=x", Reason::url_base()),
         ] {
             let problem = check_url(url).unwrap_err();
-            assert!(problem.message.contains(reason), "{url}: {}", problem.message);
-            assert!(!problem.message.contains("hush"));
+            assert_eq!(problem.message, Message::about("connection_config.url", reason), "{url}");
         }
         check_url("http://127.0.0.1:8069").unwrap();
         check_url("https://example.com/odoo").unwrap();
@@ -89,7 +92,8 @@ mod tests {
         };
         check_connection(&config("postgres://capture:hush@db.example.com/odoo")).unwrap();
         let problem = check_connection(&config("postgres://capture:hush@db.example.com")).unwrap_err();
-        assert!(problem.message.contains("names no database"), "{}", problem.message);
+        let told = Texts::new().unwrap().english(&problem.message);
+        assert!(told.contains("names no database"), "{told}");
         assert_eq!(problem.details["field"], "connection_config.postgres_url");
         assert!(!format!("{problem:?}").contains("hush"));
     }

@@ -15,7 +15,9 @@ pub use status::{SystemStatus, status};
 pub use test::{SystemTest, test};
 pub use update::{UpdateSystem, update};
 
+use crate::auth::Caller;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{SystemId, SystemKey, TenantId, Timestamp};
 use bridge_store::System;
@@ -109,18 +111,13 @@ async fn find(cx: &Context, tenant: TenantId, system_id: &SystemId) -> Result<Sy
 }
 
 fn not_found(system_id: &SystemId) -> Problem {
-    Problem::new(ProblemKind::SystemNotFound, format!("There is no system {system_id}"))
-        .with("system_id", system_id.as_str())
+    Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id)).with("system_id", system_id.as_str())
 }
 
 /// A tenant's systems never are without a primary one: requests that name no system would mean none.
 fn stays_primary(system: &System) -> Problem {
-    let message = format!(
-        "{} is the primary system; make another one primary first (PUT /api/v1/systems/{{system_id}} with \
-         \"is_primary\": true)",
-        system.system_id
-    );
-    Problem::new(ProblemKind::Conflict, message).with("system_id", system.system_id.as_str())
+    Problem::new(ProblemKind::Conflict, Message::system_stays_primary(&system.system_id))
+        .with("system_id", system.system_id.as_str())
 }
 
 /// Makes the rest of the service see that a system was registered or changed.
@@ -131,11 +128,11 @@ fn announce_change(cx: &Context, system: SystemKey) {
     cx.hub.nudge_all(system);
 }
 
-/// A problem as a fact inside an answer, in the documented shape of errors.
-fn as_fact(problem: &Problem) -> Value {
+/// A problem as a fact inside an answer to `reader`, in the documented shape of errors.
+fn as_fact(cx: &Context, reader: &Caller, problem: &Problem) -> Value {
     json!({
         "error": problem.kind.exception(),
-        "message": problem.message,
+        "message": cx.texts.say(reader.speaks(), &problem.message),
         "code": problem.kind.code(),
         "details": problem.details,
     })
@@ -148,5 +145,5 @@ fn was_reached(problem: &Problem) -> bool {
 
 /// The problem of a system that took longer than [`PROBE_WAIT`].
 fn too_slow() -> Problem {
-    Problem::new(ProblemKind::ErpTimeout, format!("The system did not answer within {} s", PROBE_WAIT.as_secs()))
+    Problem::new(ProblemKind::ErpTimeout, Message::system_too_slow(PROBE_WAIT.as_secs()))
 }

@@ -65,7 +65,7 @@ pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
     let verdict = tokio::time::timeout(PROBE_WAIT, ask(cx, &system, &mut status)).await;
     if let Err(problem) = verdict.unwrap_or_else(|_| Err(too_slow())) {
         status.reachable = status.reachable || was_reached(&problem);
-        status.error = Some(as_fact(&problem));
+        status.error = Some(as_fact(cx, caller, &problem));
     }
     Ok(status)
 }

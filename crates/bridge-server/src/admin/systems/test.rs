@@ -56,7 +56,7 @@ pub async fn test(cx: &Context, admin: &Admin, system_id: &SystemId) -> Result<S
         Ok(()) => found.success = true,
         Err(problem) => {
             found.reachable = found.reachable || was_reached(&problem);
-            found.error = Some(as_fact(&problem));
+            found.error = Some(as_fact(cx, &admin.0, &problem));
         }
     }
     Ok(found)

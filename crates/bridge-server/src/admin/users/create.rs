@@ -1,8 +1,8 @@
 //! A new user.
 
 use super::{RoleWord, UserView, view};
-use crate::admin::fields::{check_erp_user, check_language};
-use crate::auth::{Admin, check_username};
+use crate::admin::fields::check_erp_user;
+use crate::auth::{Admin, check_language, check_username};
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_store::NewUser;

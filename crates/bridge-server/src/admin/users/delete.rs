@@ -3,13 +3,14 @@
 use super::{find, is_acting_admin, not_found, require_other_admin};
 use crate::auth::Admin;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::UserId;
 
 /// Deletes a user of the admin's tenant with their sessions and sync states. Nobody deletes themself: `Conflict`.
 pub async fn delete(cx: &Context, admin: &Admin, id: UserId) -> Result<(), Problem> {
     if admin.0.user == id {
-        return Err(Problem::new(ProblemKind::Conflict, "You can't delete yourself; another admin can"));
+        return Err(Problem::new(ProblemKind::Conflict, Message::not_oneself()));
     }
     let _admins = cx.auth.admins.lock().await;
     let user = find(cx, admin.0.tenant, id).await?;

@@ -3,6 +3,7 @@
 use super::{UserView, find, view};
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
+use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::UserId;
 use serde::{Deserialize, Serialize};
@@ -40,10 +41,10 @@ pub struct UserPage {
 pub async fn list(cx: &Context, admin: &Admin, request: ListUsers) -> Result<UserPage, Problem> {
     let limit = request.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Problem::field("limit", &format!("must be between 1 and {LIMIT_MAX}")));
+        return Err(Problem::field("limit", Reason::between(1, LIMIT_MAX)));
     }
     if request.cursor.is_some_and(|cursor| cursor < 0) {
-        return Err(Problem::field("cursor", "must be the next_cursor of another page"));
+        return Err(Problem::field("cursor", Reason::cursor_of_another_page()));
     }
     // One more than asked for tells whether there is a next page.
     let mut users = cx.store.users(admin.0.tenant, request.cursor.map(UserId), limit + 1).await?;
@@ -57,7 +58,7 @@ pub async fn list(cx: &Context, admin: &Admin, request: ListUsers) -> Result<Use
 /// One user: everybody may see themself, an admin everybody of the tenant.
 pub async fn get(cx: &Context, caller: &Caller, id: UserId) -> Result<UserView, Problem> {
     if caller.user != id && !caller.is_admin() {
-        return Err(Problem::new(ProblemKind::Forbidden, "Only an admin may see other users"));
+        return Err(Problem::new(ProblemKind::Forbidden, Message::others_for_admins_only()));
     }
     view(cx, find(cx, caller.tenant, id).await?).await
 }

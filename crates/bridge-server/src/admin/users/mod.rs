@@ -11,6 +11,7 @@ pub use list::{ListUsers, UserPage, get, list};
 pub use update::{UpdateUser, update};
 
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{SystemId, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{Role, User};
@@ -67,7 +68,7 @@ async fn view(cx: &Context, user: User) -> Result<UserView, Problem> {
 
 /// The words for a role.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase", try_from = "String")]
+#[serde(rename_all = "lowercase")]
 #[schema(as = Role)]
 pub enum RoleWord {
     /// Manages the tenant.
@@ -75,14 +76,6 @@ pub enum RoleWord {
     /// Uses the apps.
     #[default]
     User,
-}
-
-impl TryFrom<String> for RoleWord {
-    type Error = &'static str;
-
-    fn try_from(word: String) -> Result<Self, Self::Error> {
-        Role::from_word(&word).map(Self::from).ok_or("role must be 'admin' or 'user'")
-    }
 }
 
 impl From<RoleWord> for Role {
@@ -109,7 +102,7 @@ async fn find(cx: &Context, tenant: TenantId, id: UserId) -> Result<User, Proble
 }
 
 fn not_found() -> Problem {
-    Problem::new(ProblemKind::NotFound, "There is no such user")
+    Problem::new(ProblemKind::NotFound, Message::no_such_user())
 }
 
 /// Users read at once while looking for another admin.
@@ -126,7 +119,7 @@ async fn require_other_admin(cx: &Context, leaving: &User) -> Result<(), Problem
         }
         match page.last() {
             Some(last) => after = Some(last.id),
-            None => return Err(Problem::new(ProblemKind::Conflict, "The last active admin must stay")),
+            None => return Err(Problem::new(ProblemKind::Conflict, Message::last_admin_stays())),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Changing a user.
 
 use super::{RoleWord, UserView, find, is_acting_admin, not_found, require_other_admin, view};
-use crate::admin::fields::{check_erp_user, check_language, given};
-use crate::auth::{Admin, check_username};
+use crate::admin::fields::{check_erp_user, given};
+use crate::auth::{Admin, check_language, check_username};
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_model::UserId;

@@ -143,6 +143,11 @@ fn add_headers(description: &mut Value) {
                 One of another form is replaced.",
             "schema": { "type": "string" }, "example": "order-app-7f3a9c01",
         },
+        "Language": {
+            "name": "Accept-Language", "in": "header", "required": false,
+            "description": "The language of messages, `en`, `ar` or `fr`, where the user has not chosen one.",
+            "schema": { "type": "string" }, "example": "ar-SA, en;q=0.5",
+        },
     });
     description["components"]["headers"] = json!({
         "RequestId": {
@@ -153,6 +158,10 @@ fn add_headers(description: &mut Value) {
             "description": "The version of the API that answered.", "required": true,
             "schema": { "type": "string", "enum": ["1", "2"] },
         },
+        "Language": {
+            "description": "The language of `message`.", "required": true,
+            "schema": { "type": "string", "enum": ["en", "ar", "fr"] },
+        },
         "RetryAfter": {
             "description": "After how many seconds a repetition makes sense, where it does.",
             "schema": { "type": "integer", "minimum": 1 },
@@ -160,14 +169,19 @@ fn add_headers(description: &mut Value) {
     });
     let items = description["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
     for operation in items.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
-        let parameter = json!({ "$ref": "#/components/parameters/RequestId" });
-        match operation["parameters"].as_array_mut() {
-            Some(parameters) => parameters.push(parameter),
-            None => operation["parameters"] = json!([parameter]),
+        for name in ["RequestId", "Language"] {
+            let parameter = json!({ "$ref": format!("#/components/parameters/{name}") });
+            match operation["parameters"].as_array_mut() {
+                Some(parameters) => parameters.push(parameter),
+                None => operation["parameters"] = json!([parameter]),
+            }
         }
         for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
             response["headers"]["x-request-id"] = json!({ "$ref": "#/components/headers/RequestId" });
             response["headers"]["x-api-version"] = json!({ "$ref": "#/components/headers/ApiVersion" });
+            if status.starts_with(['4', '5']) {
+                response["headers"]["Content-Language"] = json!({ "$ref": "#/components/headers/Language" });
+            }
             if matches!(status.as_str(), "429" | "502" | "503" | "504") {
                 response["headers"]["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" });
             }

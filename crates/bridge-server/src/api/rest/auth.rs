@@ -2,8 +2,9 @@
 
 use crate::api::extract::{Body, Peer, RawBody, bearer, parse};
 use crate::api::openapi::{BODY, Refuses as _, TOKEN};
-use crate::auth::{self, Caller, LoginRequest, Me, RefreshRequest, Tokens};
+use crate::auth::{self, Caller, LoginRequest, Me, RefreshRequest, Tokens, UpdateMe};
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use axum::Json;
 use axum::extract::State;
@@ -29,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         ]))
         .routes(routes!(logout).refusing(&[TOKEN]))
         .routes(routes!(me).refusing(&[TOKEN]))
+        .routes(routes!(update_me).refusing(&[TOKEN, BODY]))
 }
 
 /// Log in
@@ -90,7 +92,8 @@ async fn refresh(
 )]
 async fn logout(State(cx): State<Context>, caller: Caller) -> Result<Json<LoggedOut>, Problem> {
     auth::logout(&cx, &caller).await?;
-    Ok(Json(LoggedOut { success: true, message: "Logged out" }))
+    let message = cx.texts.say(caller.speaks(), &Message::logged_out());
+    Ok(Json(LoggedOut { success: true, message }))
 }
 
 /// See who you are
@@ -105,11 +108,31 @@ async fn me(State(cx): State<Context>, caller: Caller) -> Result<Json<Me>, Probl
     auth::me(&cx, caller).await.map(Json)
 }
 
+/// Choose the language of messages
+///
+/// What the user has chosen counts more than `Accept-Language`. This session sees the change at once, the user's others
+/// within `security.session_cache_ms`.
+#[utoipa::path(
+    put,
+    path = "/api/v1/auth/me",
+    operation_id = "updateMe",
+    tag = "Accounts",
+    request_body(content = UpdateMe, example = json!({ "language": "ar" })),
+    responses((status = 200, description = "The user behind the token, as changed.", body = Me))
+)]
+async fn update_me(
+    State(cx): State<Context>,
+    caller: Caller,
+    Body(request): Body<UpdateMe>,
+) -> Result<Json<Me>, Problem> {
+    auth::update_me(&cx, caller, request).await.map(Json)
+}
+
 /// The answer to a log-out.
 #[derive(Debug, Serialize, ToSchema)]
 struct LoggedOut {
     /// Always true; failures have the error shape.
     success: bool,
-    /// A sentence for people.
-    message: &'static str,
+    /// A sentence for people, in the caller's language.
+    message: String,
 }

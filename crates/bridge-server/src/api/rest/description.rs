@@ -3,6 +3,7 @@
 use crate::api::extract::Path;
 use crate::api::openapi::Refuses as _;
 use crate::context::Context;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use axum::Extension;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -145,9 +146,9 @@ async fn file(
 
 fn answer(pages: &Pages, name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let found = utoipa_swagger_ui::serve(name, Arc::clone(&pages.0.page))
-        .map_err(|error| Problem::new(ProblemKind::Internal, "The page can't be shown").caused_by(error.to_string()))?;
+        .map_err(|error| Problem::new(ProblemKind::Internal, Message::page_not_shown()).caused_by(error.to_string()))?;
     let Some(found) = found else {
-        return Err(Problem::new(ProblemKind::NotFound, "The page has no such file").with("file", name));
+        return Err(Problem::new(ProblemKind::NotFound, Message::no_such_file()).with("file", name));
     };
     if is_known(headers, &FILES_TAG) {
         return Ok(not_modified(&FILES_TAG));

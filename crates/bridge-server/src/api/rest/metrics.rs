@@ -4,6 +4,7 @@ use crate::api::extract::bearer;
 use crate::api::openapi::{Refuses as _, TOKEN};
 use crate::context::Context;
 use crate::ingest::{ReaderState, reader_statuses};
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use axum::Extension;
 use axum::extract::State;
@@ -74,7 +75,7 @@ async fn metrics(
     let text = cx
         .metrics
         .text()
-        .map_err(|error| Problem::new(ProblemKind::Internal, "The metrics can't be written").caused_by(error))?;
+        .map_err(|error| Problem::new(ProblemKind::Internal, Message::metrics_not_written()).caused_by(error))?;
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
 }
 
@@ -84,7 +85,7 @@ fn check_token(cx: &Context, headers: &HeaderMap) -> Result<(), Problem> {
     if wanted.is_empty() || bool::from(wanted.ct_eq(given)) {
         return Ok(());
     }
-    Err(Problem::new(ProblemKind::Unauthenticated, "The metrics token is needed: Authorization: Bearer …"))
+    Err(Problem::new(ProblemKind::Unauthenticated, Message::metrics_token_needed()))
 }
 
 /// What can't be learned now keeps its last value, and that is counted.
@@ -92,7 +93,7 @@ async fn sample_in_time(cx: &Context) {
     match tokio::time::timeout(SAMPLE_TIMEOUT, sample(cx)).await {
         Ok(Ok(())) => {}
         Ok(Err(problem)) => {
-            tracing::warn!(causes = %problem.causes(), "look for the metrics: {}", problem.message);
+            tracing::warn!(causes = %problem.causes(), "look for the metrics: {}", cx.texts.english(&problem.message));
             cx.metrics.sample_failures.inc();
         }
         Err(_) => {

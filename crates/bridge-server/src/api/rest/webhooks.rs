@@ -5,6 +5,7 @@ use crate::api::openapi::{Refuses as _, TOKEN};
 use crate::auth;
 use crate::context::Context;
 use crate::ingest::push;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use axum::Json;
 use axum::extract::{FromRequest, State};
@@ -41,9 +42,8 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
     })))
 )]
 async fn receive(State(cx): State<Context>, request: axum::extract::Request) -> Result<Json<push::Received>, Problem> {
-    let key = push_key(request.headers()).ok_or_else(|| {
-        Problem::new(ProblemKind::Unauthenticated, "A push key is needed: Authorization: Bearer … or X-API-Key: …")
-    })?;
+    let key = push_key(request.headers())
+        .ok_or_else(|| Problem::new(ProblemKind::Unauthenticated, Message::push_key_needed()))?;
     let source = auth::push_key(&cx, key).await?;
     let RawBody(body) = RawBody::from_request(request, &cx).await?;
     push::receive(&cx, &source.system, &body).await.map(Json)

@@ -1,5 +1,7 @@
 //! What is said over a WebSocket.
 
+use crate::context::Context;
+use crate::language::Language;
 use crate::problem::Problem;
 use crate::sync::EventText;
 use bridge_model::{AppType, DeviceId, ModelName, SystemId, Timestamp};
@@ -84,10 +86,10 @@ pub(super) fn notification_text(channel: &str, event: &EventText) -> String {
 }
 
 /// A problem as a message, in the shape of the REST errors.
-pub(super) fn error_text(problem: &Problem) -> String {
+pub(super) fn error_text(cx: &Context, language: Language, problem: &Problem) -> String {
     ToClient::Error {
         error: problem.kind.exception(),
-        message: &problem.message,
+        message: &cx.texts.say(language, &problem.message),
         code: problem.kind.code(),
         details: &problem.details,
     }

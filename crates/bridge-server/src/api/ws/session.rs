@@ -4,9 +4,10 @@ use super::messages::{FromClient, Subscribe, ToClient, error_text, notification_
 use crate::auth::{self, Caller};
 use crate::config::ms;
 use crate::context::Context;
-use crate::problem::{Problem, ProblemKind};
+use crate::language::{Language, Message, Reason};
+use crate::problem::{Problem, ProblemKind, decoding};
 use crate::sync::{self, Batch, Follower, Scope};
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message as Frame, WebSocket};
 use bridge_model::{AppType, Position, Timestamp};
 use bridge_store::CursorKey;
 use futures_util::SinkExt as _;
@@ -34,29 +35,34 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The end of a connection: a close code and its reason.
 #[derive(Debug)]
-struct End(u16, String);
+struct End {
+    code: u16,
+    reason: Message,
+    /// What went wrong, where something did.
+    problem: Option<Box<Problem>>,
+}
 
 impl End {
-    fn because(code: u16, reason: impl Into<String>) -> Self {
-        Self(code, reason.into())
+    fn because(code: u16, reason: Message) -> Self {
+        Self { code, reason, problem: None }
     }
 
     fn stopping() -> Self {
-        Self::because(close::GOING_AWAY, "the service stops; go on from the last position")
+        Self::because(close::GOING_AWAY, Message::service_stops())
     }
 }
 
 impl From<Problem> for End {
     fn from(problem: Problem) -> Self {
-        tracing::warn!(code = problem.kind.code(), causes = %problem.causes(), "live changes: {}", problem.message);
         let code = if problem.kind == ProblemKind::Unauthenticated { close::UNAUTHENTICATED } else { close::FAILED };
-        Self(code, format!("{}: {}", problem.kind.code(), problem.message))
+        Self { code, reason: problem.message.clone(), problem: Some(Box::new(problem)) }
     }
 }
 
-/// Serves a connection to its end.
-pub(super) async fn run(cx: Context, socket: WebSocket, caller: Option<Caller>) {
-    let mut connection = Connection { cx: &cx, socket };
+/// Serves a connection to its end; `asked` is the language that its request asks for.
+pub(super) async fn run(cx: Context, socket: WebSocket, caller: Option<Caller>, asked: Option<Language>) {
+    let language = caller.as_ref().map_or(asked.unwrap_or_default(), Caller::speaks);
+    let mut connection = Connection { cx: &cx, socket, asked, language };
     let caller = if let Some(caller) = caller {
         Ok(caller)
     } else {
@@ -80,13 +86,21 @@ pub(super) async fn run(cx: Context, socket: WebSocket, caller: Option<Caller>) 
         }
         Err(end) => end,
     };
-    tracing::debug!(close.code = end.0, close.reason = %end.1, "a live connection ended");
+    let reason = cx.texts.english(&end.reason);
+    if let Some(problem) = &end.problem {
+        tracing::warn!(code = problem.kind.code(), causes = %problem.causes(), "live changes: {reason}");
+    }
+    tracing::debug!(close.code = end.code, close.reason = reason, "a live connection ended");
     connection.close(end).await;
 }
 
 struct Connection<'a> {
     cx: &'a Context,
     socket: WebSocket,
+    /// What the request asked for.
+    asked: Option<Language>,
+    /// What is spoken: as asked, until it is known who the caller is.
+    language: Language,
 }
 
 impl Connection<'_> {
@@ -99,7 +113,7 @@ impl Connection<'_> {
     async fn send_all(&mut self, texts: Vec<String>) -> Result<(), End> {
         let timeout = ms(self.cx.config.live.send_timeout_ms);
         for text in texts {
-            sent(&tokio::time::timeout(timeout, self.socket.feed(Message::text(text))).await)?;
+            sent(&tokio::time::timeout(timeout, self.socket.feed(Frame::text(text))).await)?;
         }
         sent(&tokio::time::timeout(timeout, self.socket.flush()).await)
     }
@@ -107,14 +121,14 @@ impl Connection<'_> {
     /// The next text from the client; `None` for other kinds of message.
     async fn receive(&mut self) -> Result<Option<String>, End> {
         match self.socket.recv().await {
-            Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().to_owned())),
-            Some(Ok(Message::Close(_))) | None => Err(End::because(close::NORMAL, "closed by the client")),
-            Some(Ok(Message::Binary(_))) => Err(End::because(1003, "only text is understood")),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+            Some(Ok(Frame::Text(text))) => Ok(Some(text.as_str().to_owned())),
+            Some(Ok(Frame::Close(_))) | None => Err(End::because(close::NORMAL, Message::closed_by_client())),
+            Some(Ok(Frame::Binary(_))) => Err(End::because(1003, Message::only_text())),
+            Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => Ok(None),
             Some(Err(error)) => {
                 let too_large = error.to_string().contains("too long") || error.to_string().contains("too large");
                 let code = if too_large { 1009 } else { close::GOING_AWAY };
-                Err(End::because(code, "the message could not be read"))
+                Err(End::because(code, Message::message_unreadable()))
             }
         }
     }
@@ -131,20 +145,30 @@ impl Connection<'_> {
         };
         let text: Result<String, End> = tokio::time::timeout(timeout, wait)
             .await
-            .unwrap_or_else(|_| Err(End::because(close::UNAUTHENTICATED, "no token came in time")));
+            .unwrap_or_else(|_| Err(End::because(close::UNAUTHENTICATED, Message::no_token_in_time())));
         let Ok(FromClient::Auth { token }) = serde_json::from_str(&text?) else {
-            return Err(End::because(close::UNAUTHENTICATED, "the first message must be auth"));
+            return Err(End::because(close::UNAUTHENTICATED, Message::first_message_must_be_auth()));
         };
-        auth::caller(self.cx, &token).await.map_err(End::from)
+        let caller = auth::caller(self.cx, &token, self.asked).await?;
+        self.language = caller.speaks();
+        Ok(caller)
+    }
+
+    async fn tell(&mut self, problem: &Problem) -> Result<(), End> {
+        self.send(error_text(self.cx, self.language, problem)).await
     }
 
     async fn close(mut self, end: End) {
-        let mut reason = end.1;
+        let said = self.cx.texts.say(self.language, &end.reason);
+        let mut reason = match &end.problem {
+            Some(problem) => format!("{}: {said}", problem.kind.code()),
+            None => said,
+        };
         // The protocol allows 123 bytes.
         while reason.len() > 123 {
             reason.pop();
         }
-        let frame = Message::Close(Some(CloseFrame { code: end.0, reason: reason.into() }));
+        let frame = Frame::Close(Some(CloseFrame { code: end.code, reason: reason.into() }));
         // Best effort: who does not read gets the reason only if they start to within this time.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.socket.send(frame)).await;
     }
@@ -154,8 +178,8 @@ impl Connection<'_> {
 fn sent<E>(outcome: &Result<Result<(), E>, tokio::time::error::Elapsed>) -> Result<(), End> {
     match outcome {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(End::because(close::GOING_AWAY, "the connection is gone")),
-        Err(_) => Err(End::because(close::NOT_READING, "the client does not read; go on from the last position")),
+        Ok(Err(_)) => Err(End::because(close::GOING_AWAY, Message::connection_gone())),
+        Err(_) => Err(End::because(close::NOT_READING, Message::client_does_not_read())),
     }
 }
 
@@ -240,7 +264,7 @@ impl Session<'_, '_> {
                 Next::Said(Some(text)) => {
                     self.unanswered_pings = 0;
                     if let Err(problem) = self.hear(&text).await? {
-                        self.connection.send(error_text(&problem)).await?;
+                        self.connection.tell(&problem).await?;
                     }
                 }
                 Next::Changes(batch) => self.pass_on(batch?).await?,
@@ -289,7 +313,7 @@ impl Session<'_, '_> {
     async fn hear(&mut self, text: &str) -> Result<Result<(), Problem>, End> {
         let said: FromClient = match serde_json::from_str(text) {
             Ok(said) => said,
-            Err(error) => return Ok(Err(Problem::new(ProblemKind::Invalid, format!("Not understood: {error}")))),
+            Err(error) => return Ok(Err(decoding::message(&error))),
         };
         match said {
             FromClient::Auth { token } => self.renew(&token).await,
@@ -308,12 +332,12 @@ impl Session<'_, '_> {
 
     /// A fresh token of the same user lets the connection live on.
     async fn renew(&mut self, token: &str) -> Result<Result<(), Problem>, End> {
-        let caller = match auth::caller(self.connection.cx, token).await {
+        let caller = match auth::caller(self.connection.cx, token, self.connection.asked).await {
             Ok(caller) => caller,
             Err(problem) => return Ok(Err(problem)),
         };
         if (caller.tenant, caller.user) != (self.caller.tenant, self.caller.user) {
-            return Ok(Err(Problem::new(ProblemKind::Forbidden, "The token is of another user")));
+            return Ok(Err(Problem::new(ProblemKind::Forbidden, Message::token_of_another_user())));
         }
         self.adopt(caller)?;
         self.say_authenticated().await.map(Ok)
@@ -336,7 +360,7 @@ impl Session<'_, '_> {
     async fn pass_on(&mut self, batch: Option<Batch>) -> Result<(), End> {
         let Some(batch) = batch else { return self.say_resync().await };
         if self.caller.expires_at <= self.now() {
-            return Err(End::because(close::UNAUTHENTICATED, "the token has expired"));
+            return Err(End::because(close::UNAUTHENTICATED, Message::token_expired()));
         }
         if self.subscription.as_mut().is_some_and(Subscription::sends_on) {
             self.note_handed_out().await;
@@ -374,7 +398,7 @@ impl Session<'_, '_> {
     /// Moves the device's cursor; never above what this connection has sent.
     async fn ack(&mut self, position: &Value) -> Result<Result<(), Problem>, End> {
         let Some((key, sent)) = self.device() else {
-            let problem = Problem::field("device_id", "must be named when subscribing, for ack to have a cursor");
+            let problem = Problem::field("device_id", Reason::device_named_before());
             return Ok(Err(problem));
         };
         let confirmed = async {
@@ -411,8 +435,9 @@ impl Session<'_, '_> {
         let sight = |caller: &Caller| (caller.role, caller.odoo_user_id);
         let moved = self.caller.odoo_system.is_some() && caller.odoo_system != self.caller.odoo_system;
         if moved || sight(&caller) != sight(&self.caller) {
-            return Err(End::because(close::GOING_AWAY, "the user was changed; connect again"));
+            return Err(End::because(close::GOING_AWAY, Message::user_was_changed()));
         }
+        self.connection.language = caller.speaks();
         self.caller = caller;
         Ok(())
     }
@@ -420,7 +445,7 @@ impl Session<'_, '_> {
     async fn beat(&mut self) -> Result<(), End> {
         self.recheck().await?;
         if self.unanswered_pings >= 2 {
-            return Err(End::because(close::NO_HEARTBEAT, "no answer to two heartbeats"));
+            return Err(End::because(close::NO_HEARTBEAT, Message::no_answer_to_heartbeats()));
         }
         self.unanswered_pings += 1;
         self.note_handed_out().await;
@@ -436,7 +461,7 @@ impl Session<'_, '_> {
             subscription.to_note = false;
         }
         if let Err(problem) = sync::note_handed_out(self.connection.cx, &key, sent).await {
-            tracing::warn!(causes = %problem.causes(), "note what a connection was sent: {}", problem.message);
+            tracing::warn!(causes = %problem.causes(), "note what a connection was sent: {}", self.connection.cx.texts.english(&problem.message));
         }
     }
 
@@ -448,11 +473,11 @@ impl Session<'_, '_> {
 /// Finds out what a client wishes to hear and from where on.
 async fn prepare(cx: &Context, caller: &Caller, wish: Subscribe) -> Result<Subscription, Problem> {
     if wish.channel != EVENTS {
-        return Err(Problem::field("channel", "must be events").with("channels", vec![EVENTS]));
+        return Err(Problem::field("channel", Reason::one_of(EVENTS)).with("channels", vec![EVENTS]));
     }
     let viewer = sync::viewer_for(cx, caller, None).await?;
     if !viewer.is_admin && viewer.erp_user_id.is_none() {
-        return Err(Problem::new(ProblemKind::ErpUserNotLinked, "This user has no linked ERP user"));
+        return Err(Problem::new(ProblemKind::ErpUserNotLinked, Message::no_erp_user()));
     }
     let app_type = match wish.app_type {
         Some(app_type) => app_type,
@@ -468,8 +493,9 @@ async fn prepare(cx: &Context, caller: &Caller, wish: Subscribe) -> Result<Subsc
         (None, None) => head,
     };
     if start > head {
-        return Err(Problem::new(ProblemKind::InvalidSyncToken, "The log does not reach this position")
-            .with("head", head.to_string()));
+        return Err(
+            Problem::new(ProblemKind::InvalidSyncToken, Message::position_not_in_log()).with("head", head.to_string())
+        );
     }
     let joins = match &cursor {
         Some(key) => start <= sync::open_cursor(cx, key, start).await?.offered,
@@ -485,7 +511,7 @@ async fn since_position(cx: &Context, tenant: bridge_model::TenantId, since: &Va
         return Ok(position);
     }
     let time = since.as_str().and_then(|text| Timestamp::parse_rfc3339(text).ok());
-    let time = time.ok_or_else(|| Problem::field("since", "must be a position in digits or a time in RFC 3339"))?;
+    let time = time.ok_or_else(|| Problem::field("since", Reason::position_or_time()))?;
     Ok(cx.store.position_before(tenant, time).await?)
 }
 
@@ -495,5 +521,5 @@ fn parse_position(value: &Value) -> Result<Position, Problem> {
         Value::Number(number) => number.as_i64().filter(|number| *number >= 0).map(Position::new),
         _ => None,
     };
-    parsed.ok_or_else(|| Problem::field("position", "must be a whole number from 0 on"))
+    parsed.ok_or_else(|| Problem::field("position", Reason::whole_number_from_0()))
 }

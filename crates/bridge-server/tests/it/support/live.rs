@@ -26,9 +26,21 @@ impl Live {
 
     /// The same; the error is what the server answered instead.
     pub(crate) async fn try_connect(app: &App, path: &str, token: Option<&str>) -> Result<Self, Error> {
+        Self::open(app, path, token, None).await
+    }
+
+    /// Connects with a request that asks for this language.
+    pub(crate) async fn connect_asking(app: &App, path: &str, token: Option<&str>, language: &str) -> Self {
+        Self::open(app, path, token, Some(language)).await.unwrap()
+    }
+
+    async fn open(app: &App, path: &str, token: Option<&str>, language: Option<&str>) -> Result<Self, Error> {
         let mut request = format!("ws://{}{path}", app.address()).into_client_request()?;
         if let Some(token) = token {
             request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Bearer {token}"))?);
+        }
+        if let Some(language) = language {
+            request.headers_mut().insert("accept-language", HeaderValue::from_str(language)?);
         }
         let (socket, _) = tokio_tungstenite::connect_async(request).await?;
         Ok(Self { socket })

@@ -1,0 +1,216 @@
+# العربية. كل رسالة في سطر واحد، وتبدأ بكلمة عربية حتى يُعرض النص من اليمين إلى اليسار.
+# تختار FORM صيغة المعدود، وهي في texts.rs.
+
+### الخدمة
+internal = حدث خطأ داخل الخدمة
+busy = بلغت الخدمة حدّها الأقصى؛ أعد المحاولة بعد قليل
+database_away = تعذّر الوصول إلى قاعدة البيانات؛ أعد المحاولة بعد قليل
+value_not_storable = إحدى القيم لها صيغة أو طول لا يمكن حفظه
+taken = قيمة { $what } مستخدمة من قبل
+service_stopping = الخدمة قيد التوقف
+
+### الطلبات
+no_such_path = لا يوجد مسار بهذا الاسم
+no_such_file = لا تتضمن الصفحة ملفًا بهذا الاسم
+page_not_shown = تعذّر عرض الصفحة
+no_such_method = لا يقبل هذا المسار الطريقة { $method }
+body_not_json = نص الطلب ليس JSON صالحًا: السطر { $line }، العمود { $column }
+body_not_object = يجب أن يكون نص الطلب كائن JSON
+body_not_sent_as_json = يجب إرسال نص الطلب بنوع application/json
+body_too_large = { FORM($bytes) ->
+    [zero] لا يُقبل نص للطلب هنا (الحد { $bytes } بايت)
+    [one] نص الطلب أكبر من بايت واحد
+    [two] نص الطلب أكبر من بايتين
+    [few] نص الطلب أكبر من { $bytes } بايتات
+    [many] نص الطلب أكبر من { $bytes } بايتًا
+   *[other] نص الطلب أكبر من { $bytes } بايت
+}
+body_unread = تعذّرت قراءة نص الطلب
+body_late = لم يصل نص الطلب في الوقت المحدد
+body_form = نص الطلب ليس بالصيغة المتوقعة
+query_form = معاملات الطلب ليست بالصيغة المتوقعة
+path_form = المسار ليس بالصيغة المتوقعة
+message_form = الرسالة ليست بالصيغة المتوقعة
+message_not_json = الرسالة ليست JSON صالحًا: السطر { $line }، العمود { $column }
+request_too_slow = استغرق الطلب وقتًا أطول من اللازم؛ أعد المحاولة بعد قليل
+too_many_requests = الطلبات المتزامنة كثيرة جدًا؛ أعد المحاولة بعد قليل
+
+### تسجيل الدخول والرموز
+access_token_needed = يلزم رمز وصول: Authorization: Bearer …
+refresh_token_needed = يلزم رمز تجديد: Authorization: Bearer …، أو refresh_token في نص الطلب
+push_key_needed = يلزم مفتاح إرسال: Authorization: Bearer … أو X-API-Key: …
+push_key_not_valid = يلزم مفتاح إرسال صالح: X-API-Key: bcpk_…، أو بصيغة bearer
+metrics_token_needed = يلزم رمز المقاييس: Authorization: Bearer …
+token_not_valid = الرمز غير صالح
+access_token_expected = يلزم هنا رمز وصول
+refresh_token_expected = يلزم هنا رمز تجديد
+token_run_out = انتهت صلاحية الرمز
+access_token_run_out = انتهت صلاحية رمز الوصول
+session_ended = انتهت الجلسة؛ سجّل الدخول من جديد
+wrong_credentials = اسم المستخدم أو كلمة المرور غير صحيحة
+too_many_failed_logins = محاولات الدخول الفاشلة بهذا الاسم كثيرة جدًا؛ أعد المحاولة لاحقًا
+too_many_logins = عمليات تسجيل الدخول كثيرة جدًا الآن؛ أعد المحاولة بعد قليل
+token_in_use = تقوم طلبات أخرى بتجديد هذا الرمز؛ أعد المحاولة
+token_not_signed = تعذّر توقيع الرمز
+password_not_checked = تعذّر التحقق من كلمة المرور
+logged_out = تم تسجيل الخروج
+
+### المستخدمون
+admins_only = هذا الإجراء متاح للمسؤول فقط
+others_for_admins_only = لا يمكن إلا للمسؤول الاطلاع على المستخدمين الآخرين
+no_such_user = لا يوجد مستخدم كهذا
+last_admin_stays = يجب أن يبقى آخر مسؤول نشط
+not_oneself = لا يمكنك حذف حسابك بنفسك؛ يمكن لمسؤول آخر ذلك
+not_ones_own_user_id = يجب أن تكون قيمة user_id قيمة صاحب الطلب نفسه
+
+### الأنظمة
+no_such_system = لا يوجد نظام باسم { $system }
+system_stays_primary = النظام { $system } هو النظام الأساسي؛ اجعل نظامًا آخر أساسيًا أولًا (PUT /api/v1/systems/{ "{" }system_id{ "}" } مع "is_primary": true)
+system_too_slow = { FORM($seconds) ->
+    [zero] لم يُجب النظام في الحال (المهلة { $seconds } ثانية)
+    [one] لم يُجب النظام خلال ثانية واحدة
+    [two] لم يُجب النظام خلال ثانيتين
+    [few] لم يُجب النظام خلال { $seconds } ثوانٍ
+    [many] لم يُجب النظام خلال { $seconds } ثانيةً
+   *[other] لم يُجب النظام خلال { $seconds } ثانية
+}
+connection_not_decrypted = تعذّر فك تشفير بيانات الاتصال المحفوظة للنظام
+
+### ما يقوله نظام ERP أو الاتصال به
+erp_said = { $text }
+erp_unreachable = تعذّر الوصول إلى نظام ERP: { $text }
+erp_too_slow = لم يُجب نظام ERP في الوقت المحدد: { $text }
+erp_refused_credential = رفض نظام ERP بيانات الدخول: { $text }
+erp_failed = أبلغ نظام ERP عن خطأ: { $text }
+erp_record_without_id = أعاد نظام ERP سجلًا بلا معرّف
+
+### المزامنة
+other_requests_of_device = تخللت ذلك طلبات أخرى من هذا الجهاز؛ أعد المحاولة
+not_synced_yet = لم تتم مزامنة هذا الجهاز بعد
+no_sync_state = لا توجد حالة مزامنة للمستخدم { $user } على الجهاز { $device }
+sync_token_form = يجب أن يكون رمز المزامنة عددًا صحيحًا بدءًا من 0 ومكتوبًا بالأرقام
+never_handed_out = لم يُسلَّم هذا الرمز قط لهذا الجهاز ونوع التطبيق والنظام ومرشّح النماذج
+position_not_in_log = لا يصل السجل إلى هذا الموضع
+state_reset = أُعيد ضبط حالة المزامنة: اقرأ السجلات الحالية ثم تابع السحب من snapshot_position
+answer_not_written = تعذّرت كتابة الإجابة
+page_token_not_signed = تعذّر توقيع رمز الصفحة
+page_token_too_long = رمز الصفحة هذا أطول من أن يكون صادرًا عن هذه الخدمة
+page_token_not_ours = رمز الصفحة هذا غير صادر عن هذه الخدمة
+page_token_of_another = رمز الصفحة هذا يخص مستخدمًا أو جهازًا أو نوع تطبيق أو نظامًا أو مرشّح نماذج آخر
+page_token_run_out = انتهت صلاحية رمز الصفحة هذا: ابدأ اللقطة من جديد
+rights_unknown = تعذّر سؤال نظام ERP عمّا يحق لهذا المستخدم قراءته
+rights_late = لم يوضح نظام ERP في الوقت المحدد ما يحق لهذا المستخدم قراءته
+no_erp_user = هذا المستخدم غير مرتبط بمستخدم في نظام ERP
+no_erp_user_to_read_as = هذا المستخدم غير مرتبط بمستخدم في نظام ERP، فلا يمكن معرفة ما يحق له قراءته؛ يحدد المسؤول odoo_user_id
+no_erp_user_in_system = هذا المستخدم غير مرتبط بمستخدم في هذا النظام
+linked_system_gone = النظام الذي يرتبط به هذا المستخدم غير موجود؛ يحدد المسؤول odoo_user_id من جديد
+linked_user_gone = مستخدم نظام ERP المرتبط غير موجود أو غير نشط؛ يحدد المسؤول odoo_user_id من جديد
+no_system_to_read = لا يوجد نظام للقراءة منه
+primary_system_only = تُقرأ سجلات النظام الأساسي فقط، ما لم يحدد الطلب نظامًا آخر
+records_late = لم يقدّم نظام ERP السجلات في الوقت المحدد
+
+### الإشعارات الواردة
+too_many_events = { FORM($most) ->
+    [zero] لا تُقبل أحداث في الطلب الواحد (الحد { $most })
+    [one] الحد الأقصى حدث واحد في الطلب الواحد
+    [two] الحد الأقصى حدثان في الطلب الواحد
+    [few] الحد الأقصى { $most } أحداث في الطلب الواحد
+    [many] الحد الأقصى { $most } حدثًا في الطلب الواحد
+   *[other] الحد الأقصى { $most } حدث في الطلب الواحد
+}
+no_event_understood = تعذّر فهم أي حدث في هذا الطلب: { $reason }
+no_such_dead_letter = لا يوجد حدث مرفوض بهذا الرقم
+retry_under_way = هناك طلب آخر يعيد معالجة الأحداث المرفوضة لهذه المؤسسة؛ أعد المحاولة بعد قليل
+metrics_not_written = تعذّرت كتابة المقاييس
+
+### التغييرات المباشرة
+too_many_connections = الاتصالات المفتوحة كثيرة جدًا؛ أعد المحاولة بعد قليل
+websocket_expected = لا يقبل هذا المسار إلا اتصالات WebSocket
+token_of_another_user = هذا الرمز يخص مستخدمًا آخر
+service_stops = الخدمة تتوقف؛ تابع من آخر موضع
+first_message_must_be_auth = يجب أن تكون الرسالة الأولى auth
+no_token_in_time = لم يصل أي رمز في الوقت المحدد
+token_expired = انتهت صلاحية الرمز
+user_was_changed = تغيّرت بيانات المستخدم؛ اتصل من جديد
+no_answer_to_heartbeats = لا رد على نبضتين متتاليتين
+client_does_not_read = العميل لا يقرأ؛ تابع من آخر موضع
+connection_gone = انقطع الاتصال
+closed_by_client = أغلقه العميل
+only_text = لا تُفهم إلا الرسائل النصية
+message_unreadable = تعذّرت قراءة الرسالة
+
+### ما الخطأ في الحقل: صيغته
+is_missing = الحقل { $field } مفقود
+given_twice = الحقل { $field } مكرر
+unexpected_form = الحقل { $field } ليس بالصيغة المتوقعة
+documented_form = يجب أن يكون الحقل { $field } بالصيغة الموثقة
+no_documented_form = الحقل { $field } ليس بأي من الصيغ الموثقة
+text = يجب أن يكون الحقل { $field } نصًا
+number = يجب أن يكون الحقل { $field } عددًا
+number_or_text = يجب أن يكون الحقل { $field } عددًا أو نصًا
+whole_number = يجب أن يكون الحقل { $field } عددًا صحيحًا
+whole_number_from_0 = يجب أن يكون الحقل { $field } عددًا صحيحًا لا يقل عن 0
+whole_number_to = يجب أن يكون الحقل { $field } عددًا صحيحًا من 0 إلى { $most }
+whole_number_in_range = يجب أن يكون الحقل { $field } عددًا صحيحًا ضمن نطاقه
+true_or_false = يجب أن يكون الحقل { $field } إما true أو false
+list = يجب أن يكون الحقل { $field } قائمة
+list_of_documented_length = يجب أن يكون الحقل { $field } قائمة بالطول الموثق
+object = يجب أن يكون الحقل { $field } كائنًا
+null = يجب أن يكون الحقل { $field } null
+utf8 = يجب أن يكون الحقل { $field } بترميز UTF-8
+one_of = يجب أن يكون الحقل { $field } إحدى القيم التالية: { $choices }
+one_of_two = يجب أن يكون الحقل { $field } إما '{ $one }' أو '{ $other }'
+
+### القيم
+between = يجب أن يكون الحقل { $field } بين { $least } و{ $most }
+greater_than_0 = يجب أن يكون الحقل { $field } أكبر من 0
+not_empty = يجب ألا يكون الحقل { $field } فارغًا
+chars = يجب أن يكون عدد أحرف الحقل { $field } من { $least } إلى { $most }
+one_line = يجب أن يكون الحقل { $field } سطرًا واحدًا عدد أحرفه من 1 إلى { $most }، بلا مسافات في أوله أو آخره
+description = يجب ألا يتجاوز عدد أحرف الحقل { $field } { $most }، وألا يحتوي على أحرف تحكم
+printable = يجب أن يكون عدد أحرف الحقل { $field } من 1 إلى { $most }، وكلها قابلة للطباعة
+no_zero_byte = يجب أن يكون حجم الحقل { $field } بالبايت من 1 إلى { $most }، بلا بايت صفري
+language = يجب أن يكون الحقل { $field } إحدى القيم en أو ar أو fr، ويجوز إضافة المنطقة مثل ar_SA
+system_id_form = يجب أن يكون عدد أحرف الحقل { $field } من 1 إلى 64 من بين a-z وA-Z و0-9 و'_' و'-' و'.'، وأن يبدأ بحرف أو رقم
+device_id_form = يجب أن يكون عدد أحرف الحقل { $field } من 3 إلى 128 من بين a-z وA-Z و0-9 و'_-.:@'
+app_type_form = يجب أن يكون عدد أحرف الحقل { $field } من 1 إلى 64 من بين a-z و0-9 و'_'
+model_form = يجب أن يكون عدد أحرف الحقل { $field } من 1 إلى 128 من بين a-z وA-Z و0-9 و'_' و'-' و'.'
+token_form = يجب أن يكون الحقل { $field } رمزًا: أرقامًا، نصًا أو عددًا
+position_or_time = يجب أن يكون الحقل { $field } موضعًا بالأرقام أو وقتًا بصيغة RFC 3339
+
+### ما يجتمع من الحقول
+cursor_of_another_page = يجب أن يكون الحقل { $field } قيمة next_cursor من صفحة أخرى
+not_with_cursor = لا يجوز إعطاء الحقل { $field } مع cursor
+offset_at_most = يجب ألا يتجاوز الحقل { $field } القيمة { $most }؛ تابع باستخدام cursor
+or_device_id = يجب إعطاء الحقل { $field } أو device_id
+not_with_another_choice = لا يجوز إعطاء الحقل { $field } مع خيار آخر
+or_another_choice = يجب إعطاء الحقل { $field } أو system_id أو reason_contains
+dead_letters_at_most = { FORM($most) ->
+    [zero] لا يُقبل أي حدث مرفوض في الحقل { $field } (الحد { $most })
+    [one] يجب أن يحدد الحقل { $field } حدثًا مرفوضًا واحدًا
+    [two] يجب أن يحدد الحقل { $field } حدثًا مرفوضًا أو حدثين
+    [few] يجب أن يحدد الحقل { $field } من حدث مرفوض واحد إلى { $most } أحداث
+    [many] يجب أن يحدد الحقل { $field } من حدث مرفوض واحد إلى { $most } حدثًا
+   *[other] يجب أن يحدد الحقل { $field } من حدث مرفوض واحد إلى { $most } حدث
+}
+models_at_most = { FORM($most) ->
+    [zero] لا يُقبل أي نموذج في الحقل { $field } (الحد { $most })
+    [one] يجب ألا يحدد الحقل { $field } أكثر من نموذج واحد
+    [two] يجب ألا يحدد الحقل { $field } أكثر من نموذجين
+    [few] يجب ألا يحدد الحقل { $field } أكثر من { $most } نماذج
+    [many] يجب ألا يحدد الحقل { $field } أكثر من { $most } نموذجًا
+   *[other] يجب ألا يحدد الحقل { $field } أكثر من { $most } نموذج
+}
+unknown_app_type = الحقل { $field } ليس من أنواع التطبيقات المعرّفة في الإعدادات
+unknown_model_field = يذكر الحقل { $field } حقلًا غير موجود في النموذج
+device_named_before = يجب تحديد الحقل { $field } عند الاشتراك حتى يكون لـ ack مؤشر
+not_in_address = لا يُقبل الحقل { $field } في العنوان، حيث تسجّله الخوادم الوسيطة
+
+### الاتصالات
+connection_unusable = لا يمكن استخدام الحقل { $field }: { $text }
+password_or_key = يجب ألا يكون الحقل { $field } فارغًا؛ ويمكن أن يحل محله مفتاح API
+url = يجب أن يكون الحقل { $field } عنوانًا مثل https://odoo.example.com
+url_scheme = يجب أن يبدأ الحقل { $field } بـ http:// أو https://
+url_host = يجب أن يذكر الحقل { $field } اسم مضيف
+url_without_secret = يجب ألا يحتوي الحقل { $field } على اسم أو كلمة مرور؛ فلكل منهما حقله الخاص
+url_base = يجب أن يكون الحقل { $field } عنوانًا أساسيًا بلا '?' و'#'

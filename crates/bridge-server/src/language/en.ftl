@@ -1,0 +1,195 @@
+# English. A message stands on one line: Fluent keeps line breaks. Its id is the name of its constructor in list.rs.
+
+### The service
+internal = Something failed inside the service
+busy = The service is at its limit; try again shortly
+database_away = The database can't be reached; try again shortly
+value_not_storable = A value has a form or a length that can't be kept
+taken = This { $what } is taken
+service_stopping = The service is stopping
+
+### Requests
+no_such_path = There is no such path
+no_such_file = The page has no such file
+page_not_shown = The page can't be shown
+no_such_method = This path does not take { $method }
+body_not_json = The body is not JSON: line { $line }, column { $column }
+body_not_object = The body must be a JSON object
+body_not_sent_as_json = The body must be sent as application/json
+body_too_large = { $bytes ->
+    [one] The body is larger than { $bytes } byte
+   *[other] The body is larger than { $bytes } bytes
+}
+body_unread = The body could not be read
+body_late = The request's body did not arrive in time
+body_form = The body does not have the expected form
+query_form = The query does not have the expected form
+path_form = The path does not have the expected form
+message_form = The message does not have the expected form
+message_not_json = The message is not JSON: line { $line }, column { $column }
+request_too_slow = The request took too long; try again shortly
+too_many_requests = Too many requests at once; try again shortly
+
+### Log-in and tokens
+access_token_needed = An access token is needed: Authorization: Bearer …
+refresh_token_needed = A refresh token is needed: Authorization: Bearer …, or refresh_token in the body
+push_key_needed = A push key is needed: Authorization: Bearer … or X-API-Key: …
+push_key_not_valid = A valid push key is needed: X-API-Key: bcpk_…, or as bearer
+metrics_token_needed = The metrics token is needed: Authorization: Bearer …
+token_not_valid = The token is not valid
+access_token_expected = An access token is needed here
+refresh_token_expected = A refresh token is needed here
+token_run_out = The token has run out
+access_token_run_out = The access token has run out
+session_ended = The session has ended; log in again
+wrong_credentials = The user name or the password is wrong
+too_many_failed_logins = Too many failed log-ins with this name; try again later
+too_many_logins = Too many log-ins at this moment; try again shortly
+token_in_use = This token is being refreshed by other requests; try again
+token_not_signed = The token could not be signed
+password_not_checked = The password could not be checked
+logged_out = Logged out
+
+### Users
+admins_only = Only an admin may do this
+others_for_admins_only = Only an admin may see other users
+no_such_user = There is no such user
+last_admin_stays = The last active admin must stay
+not_oneself = You can't delete yourself; another admin can
+not_ones_own_user_id = user_id must be the caller's own
+
+### Systems
+no_such_system = There is no system { $system }
+system_stays_primary = { $system } is the primary system; make another one primary first (PUT /api/v1/systems/{ "{" }system_id{ "}" } with "is_primary": true)
+system_too_slow = { $seconds ->
+    [one] The system did not answer within { $seconds } second
+   *[other] The system did not answer within { $seconds } seconds
+}
+connection_not_decrypted = The system's stored connection can't be decrypted
+
+### What an ERP, or the connection to it, said
+erp_said = { $text }
+erp_unreachable = { $text }
+erp_too_slow = { $text }
+erp_refused_credential = { $text }
+erp_failed = { $text }
+erp_record_without_id = The ERP gave a record without an id
+
+### Sync
+other_requests_of_device = Other requests of this device came in between; try again
+not_synced_yet = This device has not synced yet
+no_sync_state = Sync state not found for user { $user }, device { $device }
+sync_token_form = a sync token must be a whole number from 0 on, in digits
+never_handed_out = This token was never handed out for this device, app type, system and models filter
+position_not_in_log = The log does not reach this position
+state_reset = Sync state reset: read the current records, then pull on from snapshot_position
+answer_not_written = The answer could not be written
+page_token_not_signed = The page token could not be signed
+page_token_too_long = This page token is too long to be one of ours
+page_token_not_ours = This page token is not one of ours
+page_token_of_another = This page token belongs to another user, device, app type, system or models filter
+page_token_run_out = This page token has run out: start the snapshot anew
+rights_unknown = The ERP can't be asked what this user may read
+rights_late = The ERP did not say in time what this user may read
+no_erp_user = This user has no linked ERP user
+no_erp_user_to_read_as = This user has no linked ERP user, so that nobody can say what they may read; an admin sets odoo_user_id
+no_erp_user_in_system = This user has no linked user in this system
+linked_system_gone = The system that this user is linked to is not there; an admin sets odoo_user_id anew
+linked_user_gone = The linked ERP user does not exist or is not active; an admin sets odoo_user_id anew
+no_system_to_read = There is no system to read from
+primary_system_only = Only the records of the primary system are read, unless the pull names a system
+records_late = The ERP did not give the records in time
+
+### Webhooks
+too_many_events = { $most ->
+    [one] At most { $most } event in one request
+   *[other] At most { $most } events in one request
+}
+no_event_understood = No event of this request could be understood: { $reason }
+no_such_dead_letter = There is no such dead letter
+retry_under_way = Another request is retrying dead letters of this tenant; try again shortly
+metrics_not_written = The metrics can't be written
+
+### Live changes. Those that close a connection follow a code and have 123 bytes together with it.
+too_many_connections = Too many open connections; try again shortly
+websocket_expected = This path takes WebSocket connections only
+token_of_another_user = The token is of another user
+service_stops = the service stops; go on from the last position
+first_message_must_be_auth = the first message must be auth
+no_token_in_time = no token came in time
+token_expired = the token has expired
+user_was_changed = the user was changed; connect again
+no_answer_to_heartbeats = no answer to two heartbeats
+client_does_not_read = the client does not read; go on from the last position
+connection_gone = the connection is gone
+closed_by_client = closed by the client
+only_text = only text is understood
+message_unreadable = the message could not be read
+
+### What is wrong with a field: forms
+is_missing = { $field } is missing
+given_twice = { $field } is given twice
+unexpected_form = { $field } does not have the expected form
+documented_form = { $field } must be of the documented form
+no_documented_form = { $field } has none of the documented forms
+text = { $field } must be a text
+number = { $field } must be a number
+number_or_text = { $field } must be a number or a text
+whole_number = { $field } must be a whole number
+whole_number_from_0 = { $field } must be a whole number, 0 or more
+whole_number_to = { $field } must be a whole number from 0 to { $most }
+whole_number_in_range = { $field } must be a whole number within its range
+true_or_false = { $field } must be true or false
+list = { $field } must be a list
+list_of_documented_length = { $field } must be a list of the documented length
+object = { $field } must be an object
+null = { $field } must be null
+utf8 = { $field } must be UTF-8
+one_of = { $field } must be one of: { $choices }
+one_of_two = { $field } must be '{ $one }' or '{ $other }'
+
+### Values
+between = { $field } must be between { $least } and { $most }
+greater_than_0 = { $field } must be greater than 0
+not_empty = { $field } must not be empty
+chars = { $field } must have { $least } to { $most } characters
+one_line = { $field } must be 1 to { $most } characters in one line, without spaces at its ends
+description = { $field } must have at most { $most } characters and no control characters
+printable = { $field } must have 1 to { $most } printable characters
+no_zero_byte = { $field } must have 1 to { $most } bytes, none of them zero
+language = { $field } must be en, ar or fr, also with a region such as ar_SA
+system_id_form = { $field } must be 1 to 64 characters of a-z, A-Z, 0-9, '_', '-' and '.', starting with a letter or digit
+device_id_form = { $field } must be 3 to 128 characters of a-z, A-Z, 0-9 and '_-.:@'
+app_type_form = { $field } must be 1 to 64 characters of a-z, 0-9 and '_'
+model_form = { $field } must be 1 to 128 characters of a-z, A-Z, 0-9, '_', '-' and '.'
+token_form = { $field } must be a token: digits, as text or as a number
+position_or_time = { $field } must be a position in digits or an RFC 3339 time
+
+### What goes together
+cursor_of_another_page = { $field } must be the next_cursor of another page
+not_with_cursor = { $field } must not be given together with cursor
+offset_at_most = { $field } must be at most { $most }; go on by cursor
+or_device_id = { $field } or device_id must be given
+not_with_another_choice = { $field } must not be given together with another choice
+or_another_choice = { $field } or system_id or reason_contains must be given
+dead_letters_at_most = { $most ->
+    [one] { $field } must name { $most } dead letter
+   *[other] { $field } must name 1 to { $most } dead letters
+}
+models_at_most = { $most ->
+    [one] { $field } must name at most { $most } model
+   *[other] { $field } must name at most { $most } models
+}
+unknown_app_type = { $field } is not one of the configured app types
+unknown_model_field = { $field } names a field that the model does not have
+device_named_before = { $field } must be named when subscribing, for ack to have a cursor
+not_in_address = { $field } is not accepted in the address, where it would be logged by proxies
+
+### Connections
+connection_unusable = { $field } can't be used: { $text }
+password_or_key = { $field } must not be empty; an API key works in its place
+url = { $field } must be an address such as https://odoo.example.com
+url_scheme = { $field } must start with http:// or https://
+url_host = { $field } must name a host
+url_without_secret = { $field } must not hold a name or password; they have their own fields
+url_base = { $field } must be a base address without '?' and '#'

@@ -1,0 +1,195 @@
+# Français. Chaque message tient sur une ligne ; les espaces devant « : ; ? ! » et dans les guillemets sont insécables.
+
+### Le service
+internal = Une erreur interne s’est produite
+busy = Le service est à la limite de sa capacité ; réessayez dans un instant
+database_away = La base de données est inaccessible ; réessayez dans un instant
+value_not_storable = Une valeur a une forme ou une longueur qui ne peut pas être enregistrée
+taken = La valeur de « { $what } » est déjà utilisée
+service_stopping = Le service s’arrête
+
+### Requêtes
+no_such_path = Ce chemin n’existe pas
+no_such_file = Cette page ne comporte pas ce fichier
+page_not_shown = La page ne peut pas être affichée
+no_such_method = Ce chemin n’accepte pas la méthode { $method }
+body_not_json = Le corps de la requête n’est pas du JSON valide : ligne { $line }, colonne { $column }
+body_not_object = Le corps de la requête doit être un objet JSON
+body_not_sent_as_json = Le corps de la requête doit être envoyé en application/json
+body_too_large = { $bytes ->
+    [one] Le corps de la requête dépasse { $bytes } octet
+   *[other] Le corps de la requête dépasse { $bytes } octets
+}
+body_unread = Le corps de la requête n’a pas pu être lu
+body_late = Le corps de la requête n’est pas arrivé à temps
+body_form = Le corps de la requête n’a pas la forme attendue
+query_form = Les paramètres de la requête n’ont pas la forme attendue
+path_form = Le chemin n’a pas la forme attendue
+message_form = Le message n’a pas la forme attendue
+message_not_json = Le message n’est pas du JSON valide : ligne { $line }, colonne { $column }
+request_too_slow = La requête a pris trop de temps ; réessayez dans un instant
+too_many_requests = Trop de requêtes simultanées ; réessayez dans un instant
+
+### Connexion et jetons
+access_token_needed = Un jeton d’accès est nécessaire : Authorization: Bearer …
+refresh_token_needed = Un jeton de renouvellement est nécessaire : Authorization: Bearer …, ou refresh_token dans le corps
+push_key_needed = Une clé d’envoi est nécessaire : Authorization: Bearer … ou X-API-Key: …
+push_key_not_valid = Une clé d’envoi valide est nécessaire : X-API-Key: bcpk_…, ou comme bearer
+metrics_token_needed = Le jeton des métriques est nécessaire : Authorization: Bearer …
+token_not_valid = Le jeton n’est pas valide
+access_token_expected = Un jeton d’accès est attendu ici
+refresh_token_expected = Un jeton de renouvellement est attendu ici
+token_run_out = Le jeton a expiré
+access_token_run_out = Le jeton d’accès a expiré
+session_ended = La session est terminée ; reconnectez-vous
+wrong_credentials = Le nom d’utilisateur ou le mot de passe est incorrect
+too_many_failed_logins = Trop d’échecs de connexion avec ce nom ; réessayez plus tard
+too_many_logins = Trop de connexions en ce moment ; réessayez dans un instant
+token_in_use = Ce jeton est en cours de renouvellement par d’autres requêtes ; réessayez
+token_not_signed = Le jeton n’a pas pu être signé
+password_not_checked = Le mot de passe n’a pas pu être vérifié
+logged_out = Déconnexion effectuée
+
+### Utilisateurs
+admins_only = Seul un administrateur peut faire cela
+others_for_admins_only = Seul un administrateur peut voir les autres utilisateurs
+no_such_user = Cet utilisateur n’existe pas
+last_admin_stays = Le dernier administrateur actif doit rester
+not_oneself = Vous ne pouvez pas supprimer votre propre compte ; un autre administrateur le peut
+not_ones_own_user_id = La valeur de « user_id » doit être celle de l’appelant
+
+### Systèmes
+no_such_system = Le système « { $system } » n’existe pas
+system_stays_primary = « { $system } » est le système principal ; rendez d’abord un autre système principal (PUT /api/v1/systems/{ "{" }system_id{ "}" } avec "is_primary": true)
+system_too_slow = { $seconds ->
+    [one] Le système n’a pas répondu en { $seconds } seconde
+   *[other] Le système n’a pas répondu en { $seconds } secondes
+}
+connection_not_decrypted = La connexion enregistrée du système ne peut pas être déchiffrée
+
+### Ce que dit un ERP, ou la connexion avec lui
+erp_said = { $text }
+erp_unreachable = L’ERP est injoignable : { $text }
+erp_too_slow = L’ERP n’a pas répondu à temps : { $text }
+erp_refused_credential = L’ERP a refusé les identifiants : { $text }
+erp_failed = L’ERP a signalé une erreur : { $text }
+erp_record_without_id = L’ERP a fourni un enregistrement sans identifiant
+
+### Synchronisation
+other_requests_of_device = D’autres requêtes de cet appareil sont intervenues entre-temps ; réessayez
+not_synced_yet = Cet appareil n’a encore jamais été synchronisé
+no_sync_state = Aucun état de synchronisation pour l’utilisateur { $user }, appareil { $device }
+sync_token_form = Un jeton de synchronisation doit être un nombre entier à partir de 0, en chiffres
+never_handed_out = Ce jeton n’a jamais été remis pour cet appareil, ce type d’application, ce système et ce filtre de modèles
+position_not_in_log = Le journal n’atteint pas cette position
+state_reset = État de synchronisation réinitialisé : lisez les enregistrements actuels, puis reprenez à partir de snapshot_position
+answer_not_written = La réponse n’a pas pu être écrite
+page_token_not_signed = Le jeton de page n’a pas pu être signé
+page_token_too_long = Ce jeton de page est trop long pour venir de ce service
+page_token_not_ours = Ce jeton de page ne vient pas de ce service
+page_token_of_another = Ce jeton de page appartient à un autre utilisateur, appareil, type d’application, système ou filtre de modèles
+page_token_run_out = Ce jeton de page a expiré : recommencez l’instantané
+rights_unknown = Impossible de demander à l’ERP ce que cet utilisateur peut lire
+rights_late = L’ERP n’a pas indiqué à temps ce que cet utilisateur peut lire
+no_erp_user = Cet utilisateur n’est lié à aucun utilisateur de l’ERP
+no_erp_user_to_read_as = Cet utilisateur n’est lié à aucun utilisateur de l’ERP, si bien que nul ne sait ce qu’il peut lire ; un administrateur doit définir odoo_user_id
+no_erp_user_in_system = Cet utilisateur n’est lié à aucun utilisateur de ce système
+linked_system_gone = Le système auquel cet utilisateur est lié n’existe plus ; un administrateur doit redéfinir odoo_user_id
+linked_user_gone = L’utilisateur lié de l’ERP n’existe pas ou n’est pas actif ; un administrateur doit redéfinir odoo_user_id
+no_system_to_read = Il n’y a aucun système à lire
+primary_system_only = Seuls les enregistrements du système principal sont lus, sauf si la requête désigne un système
+records_late = L’ERP n’a pas fourni les enregistrements à temps
+
+### Webhooks
+too_many_events = { $most ->
+    [one] Au plus { $most } événement par requête
+   *[other] Au plus { $most } événements par requête
+}
+no_event_understood = Aucun événement de cette requête n’a pu être compris : { $reason }
+no_such_dead_letter = Cet événement rejeté n’existe pas
+retry_under_way = Une autre requête relance déjà les événements rejetés de cette organisation ; réessayez dans un instant
+metrics_not_written = Les métriques ne peuvent pas être écrites
+
+### Changements en direct
+too_many_connections = Trop de connexions ouvertes ; réessayez dans un instant
+websocket_expected = Ce chemin n’accepte que les connexions WebSocket
+token_of_another_user = Le jeton appartient à un autre utilisateur
+service_stops = le service s’arrête ; reprenez à la dernière position
+first_message_must_be_auth = le premier message doit être auth
+no_token_in_time = aucun jeton n’est arrivé à temps
+token_expired = le jeton a expiré
+user_was_changed = l’utilisateur a été modifié ; reconnectez-vous
+no_answer_to_heartbeats = deux signaux de présence sans réponse
+client_does_not_read = le client ne lit pas ; reprenez à la dernière position
+connection_gone = la connexion est perdue
+closed_by_client = fermée par le client
+only_text = seul le texte est compris
+message_unreadable = le message n’a pas pu être lu
+
+### Ce qui ne va pas avec un champ : sa forme
+is_missing = Le champ « { $field } » est absent
+given_twice = Le champ « { $field } » est indiqué deux fois
+unexpected_form = Le champ « { $field } » n’a pas la forme attendue
+documented_form = Le champ « { $field } » doit avoir la forme documentée
+no_documented_form = Le champ « { $field } » n’a aucune des formes documentées
+text = Le champ « { $field } » doit être un texte
+number = Le champ « { $field } » doit être un nombre
+number_or_text = Le champ « { $field } » doit être un nombre ou un texte
+whole_number = Le champ « { $field } » doit être un nombre entier
+whole_number_from_0 = Le champ « { $field } » doit être un nombre entier supérieur ou égal à 0
+whole_number_to = Le champ « { $field } » doit être un nombre entier compris entre 0 et { $most }
+whole_number_in_range = Le champ « { $field } » doit être un nombre entier dans les limites permises
+true_or_false = Le champ « { $field } » doit être true ou false
+list = Le champ « { $field } » doit être une liste
+list_of_documented_length = Le champ « { $field } » doit être une liste de la longueur documentée
+object = Le champ « { $field } » doit être un objet
+null = Le champ « { $field } » doit être null
+utf8 = Le champ « { $field } » doit être en UTF-8
+one_of = Le champ « { $field } » doit être l’une de ces valeurs : { $choices }
+one_of_two = Le champ « { $field } » doit être « { $one } » ou « { $other } »
+
+### Valeurs
+between = Le champ « { $field } » doit être compris entre { $least } et { $most }
+greater_than_0 = Le champ « { $field } » doit être supérieur à 0
+not_empty = Le champ « { $field } » ne doit pas être vide
+chars = Le champ « { $field } » doit compter de { $least } à { $most } caractères
+one_line = Le champ « { $field } » doit compter de 1 à { $most } caractères sur une seule ligne, sans espaces au début ni à la fin
+description = Le champ « { $field } » doit compter au plus { $most } caractères, sans caractères de contrôle
+printable = Le champ « { $field } » doit compter de 1 à { $most } caractères imprimables
+no_zero_byte = Le champ « { $field } » doit compter de 1 à { $most } octets, aucun n’étant nul
+language = Le champ « { $field } » doit être en, ar ou fr, éventuellement avec une région comme ar_SA
+system_id_form = Le champ « { $field } » doit compter de 1 à 64 caractères parmi a-z, A-Z, 0-9, « _ », « - » et « . », et commencer par une lettre ou un chiffre
+device_id_form = Le champ « { $field } » doit compter de 3 à 128 caractères parmi a-z, A-Z, 0-9 et « _-.:@ »
+app_type_form = Le champ « { $field } » doit compter de 1 à 64 caractères parmi a-z, 0-9 et « _ »
+model_form = Le champ « { $field } » doit compter de 1 à 128 caractères parmi a-z, A-Z, 0-9, « _ », « - » et « . »
+token_form = Le champ « { $field } » doit être un jeton : des chiffres, sous forme de texte ou de nombre
+position_or_time = Le champ « { $field } » doit être une position en chiffres ou une date et heure au format RFC 3339
+
+### Ce qui va ensemble
+cursor_of_another_page = Le champ « { $field } » doit être le next_cursor d’une autre page
+not_with_cursor = Le champ « { $field } » ne doit pas être indiqué avec cursor
+offset_at_most = Le champ « { $field } » ne doit pas dépasser { $most } ; continuez avec cursor
+or_device_id = Le champ « { $field } » ou device_id doit être indiqué
+not_with_another_choice = Le champ « { $field } » ne doit pas être indiqué avec un autre choix
+or_another_choice = Le champ « { $field } », ou bien system_id ou reason_contains, doit être indiqué
+dead_letters_at_most = { $most ->
+    [one] Le champ « { $field } » doit désigner { $most } événement rejeté
+   *[other] Le champ « { $field } » doit désigner de 1 à { $most } événements rejetés
+}
+models_at_most = { $most ->
+    [one] Le champ « { $field } » doit désigner au plus { $most } modèle
+   *[other] Le champ « { $field } » doit désigner au plus { $most } modèles
+}
+unknown_app_type = Le champ « { $field } » n’est pas l’un des types d’application configurés
+unknown_model_field = Le champ « { $field } » désigne un champ que le modèle n’a pas
+device_named_before = Le champ « { $field } » doit être indiqué lors de l’abonnement, pour que ack dispose d’un curseur
+not_in_address = Le champ « { $field } » n’est pas accepté dans l’adresse, où des serveurs mandataires le consigneraient
+
+### Connexions
+connection_unusable = Le champ « { $field } » est inutilisable : { $text }
+password_or_key = Le champ « { $field } » ne doit pas être vide ; une clé d’API peut le remplacer
+url = Le champ « { $field } » doit être une adresse telle que https://odoo.example.com
+url_scheme = Le champ « { $field } » doit commencer par http:// ou https://
+url_host = Le champ « { $field } » doit nommer un hôte
+url_without_secret = Le champ « { $field } » ne doit contenir ni nom ni mot de passe ; ils ont leurs propres champs
+url_base = Le champ « { $field } » doit être une adresse de base sans « ? » ni « # »

@@ -1,0 +1,191 @@
+//! Every message there is, each with what is filled into it. A new one gets a line here and its text in the Fluent file
+//! of each language; what nobody says any more, the compiler reports.
+
+use super::message::{Argument, Message, Number, Reason, Text};
+
+macro_rules! messages {
+    ($type:ident: $($id:ident($($argument:ident: $kind:ident),*);)+) => {
+        impl $type {
+            $(pub(crate) fn $id($($argument: impl Into<$kind>),*) -> Self {
+                Self::of(stringify!($id), vec![$((stringify!($argument), Argument::from($argument.into()))),*])
+            })+
+
+            /// The id of each message, with the name and the kind of each argument.
+            #[cfg(test)]
+            pub(super) const LIST: &'static [(&'static str, &'static [(&'static str, &'static str)])] =
+                &[$((stringify!($id), &[$((stringify!($argument), stringify!($kind))),*])),+];
+        }
+    };
+}
+
+messages! { Message:
+    // The service.
+    internal();
+    busy();
+    database_away();
+    value_not_storable();
+    taken(what: Text);
+    service_stopping();
+    // Requests.
+    no_such_path();
+    no_such_file();
+    page_not_shown();
+    no_such_method(method: Text);
+    body_not_json(line: Number, column: Number);
+    body_not_object();
+    body_not_sent_as_json();
+    body_too_large(bytes: Number);
+    body_unread();
+    body_late();
+    body_form();
+    query_form();
+    path_form();
+    message_form();
+    message_not_json(line: Number, column: Number);
+    request_too_slow();
+    too_many_requests();
+    // Log-in and tokens.
+    access_token_needed();
+    refresh_token_needed();
+    push_key_needed();
+    push_key_not_valid();
+    metrics_token_needed();
+    token_not_valid();
+    access_token_expected();
+    refresh_token_expected();
+    token_run_out();
+    access_token_run_out();
+    session_ended();
+    wrong_credentials();
+    too_many_failed_logins();
+    too_many_logins();
+    token_in_use();
+    token_not_signed();
+    password_not_checked();
+    logged_out();
+    // Users.
+    admins_only();
+    others_for_admins_only();
+    no_such_user();
+    last_admin_stays();
+    not_oneself();
+    not_ones_own_user_id();
+    // Systems.
+    no_such_system(system: Text);
+    system_stays_primary(system: Text);
+    system_too_slow(seconds: Number);
+    connection_not_decrypted();
+    // What an ERP, or the connection to it, said. `erp_said` has words for the user in it and is passed on as it is.
+    erp_said(text: Text);
+    erp_unreachable(text: Text);
+    erp_too_slow(text: Text);
+    erp_refused_credential(text: Text);
+    erp_failed(text: Text);
+    erp_record_without_id();
+    // Sync.
+    other_requests_of_device();
+    not_synced_yet();
+    no_sync_state(user: Text, device: Text);
+    sync_token_form();
+    never_handed_out();
+    position_not_in_log();
+    state_reset();
+    answer_not_written();
+    page_token_not_signed();
+    page_token_too_long();
+    page_token_not_ours();
+    page_token_of_another();
+    page_token_run_out();
+    rights_unknown();
+    rights_late();
+    no_erp_user();
+    no_erp_user_to_read_as();
+    no_erp_user_in_system();
+    linked_system_gone();
+    linked_user_gone();
+    no_system_to_read();
+    primary_system_only();
+    records_late();
+    // Webhooks.
+    too_many_events(most: Number);
+    no_event_understood(reason: Text);
+    no_such_dead_letter();
+    retry_under_way();
+    metrics_not_written();
+    // Live changes.
+    too_many_connections();
+    websocket_expected();
+    token_of_another_user();
+    service_stops();
+    first_message_must_be_auth();
+    no_token_in_time();
+    token_expired();
+    user_was_changed();
+    no_answer_to_heartbeats();
+    client_does_not_read();
+    connection_gone();
+    closed_by_client();
+    only_text();
+    message_unreadable();
+}
+
+messages! { Reason:
+    // Forms.
+    is_missing();
+    given_twice();
+    unexpected_form();
+    documented_form();
+    no_documented_form();
+    text();
+    number();
+    number_or_text();
+    whole_number();
+    whole_number_from_0();
+    whole_number_to(most: Number);
+    whole_number_in_range();
+    true_or_false();
+    list();
+    list_of_documented_length();
+    object();
+    null();
+    utf8();
+    one_of(choices: Text);
+    one_of_two(one: Text, other: Text);
+    // Values.
+    between(least: Number, most: Number);
+    greater_than_0();
+    not_empty();
+    chars(least: Number, most: Number);
+    one_line(most: Number);
+    description(most: Number);
+    printable(most: Number);
+    no_zero_byte(most: Number);
+    language();
+    system_id_form();
+    device_id_form();
+    app_type_form();
+    model_form();
+    token_form();
+    position_or_time();
+    // What goes together.
+    cursor_of_another_page();
+    not_with_cursor();
+    offset_at_most(most: Number);
+    or_device_id();
+    not_with_another_choice();
+    or_another_choice();
+    dead_letters_at_most(most: Number);
+    models_at_most(most: Number);
+    unknown_app_type();
+    unknown_model_field();
+    device_named_before();
+    not_in_address();
+    // Connections.
+    connection_unusable(text: Text);
+    password_or_key();
+    url();
+    url_scheme();
+    url_host();
+    url_without_secret();
+    url_base();
+}
