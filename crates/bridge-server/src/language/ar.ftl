@@ -83,6 +83,14 @@ erp_too_slow = لم يُجب نظام ERP في الوقت المحدد: { $text 
 erp_refused_credential = رفض نظام ERP بيانات الدخول: { $text }
 erp_failed = أبلغ نظام ERP عن خطأ: { $text }
 erp_record_without_id = أعاد نظام ERP سجلًا بلا معرّف
+erp_database = قاعدة بيانات نظام ERP: { $text }
+
+### سجل قاعدة بيانات نظام ERP
+wal_of_standby = العنوان هو عنوان خادم احتياطي: يُقرأ السجل من الخادم الأساسي
+wal_level_too_low = قيمة wal_level في قاعدة البيانات هي { $level }: اضبطها على logical ثم أعد تشغيل الخادم
+wal_publication_missing = لا يوجد منشور باسم { $name }: الأمر `bridgecore wal install` ينشئه
+wal_publication_unusable = لا يمكن استخدام المنشور { $name }: { $reason }
+wal_publication_gone = لم يعد المنشور { $name } موجودًا
 
 ### المزامنة
 other_requests_of_device = تخللت ذلك طلبات أخرى من هذا الجهاز؛ أعد المحاولة

@@ -74,6 +74,14 @@ erp_too_slow = { $text }
 erp_refused_credential = { $text }
 erp_failed = { $text }
 erp_record_without_id = The ERP gave a record without an id
+erp_database = The ERP's database: { $text }
+
+### The log of the ERP's database
+wal_of_standby = The address is that of a standby: the log is read from the primary
+wal_level_too_low = The database's wal_level is { $level }: set it to logical and restart the server
+wal_publication_missing = There is no publication { $name }: `bridgecore wal install` makes it
+wal_publication_unusable = The publication { $name } can't be used: { $reason }
+wal_publication_gone = There is no publication { $name } any more
 
 ### Sync
 other_requests_of_device = Other requests of this device came in between; try again

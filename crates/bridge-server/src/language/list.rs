@@ -82,6 +82,13 @@ messages! { Message:
     erp_refused_credential(text: Text);
     erp_failed(text: Text);
     erp_record_without_id();
+    erp_database(text: Text);
+    // The log of the ERP's database.
+    wal_of_standby();
+    wal_level_too_low(level: Text);
+    wal_publication_missing(name: Text);
+    wal_publication_unusable(name: Text, reason: Text);
+    wal_publication_gone(name: Text);
     // Sync.
     other_requests_of_device();
     not_synced_yet();

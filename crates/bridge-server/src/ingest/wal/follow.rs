@@ -6,6 +6,7 @@ use super::{Ended, WalState, Work};
 use crate::config::ms;
 use crate::detection::{self, ModelOwners};
 use crate::ingest::{ReaderState, pipeline};
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::odoo::database::wal::publication::{self, Publication};
 use bridge_erp::odoo::database::wal::slot::{self, IN_USE, Look};
@@ -329,7 +330,7 @@ impl Follower<'_> {
     /// role may do that. Where it may not, the status says what is to be done.
     async fn publish(&mut self) -> Result<Publication, Problem> {
         let name = &self.work.cx.config.wal.publication;
-        let gone = || Problem::new(ProblemKind::ErpFailed, format!("there is no publication {name} any more"));
+        let gone = || Problem::new(ProblemKind::ErpFailed, Message::wal_publication_gone(name));
         let publication = publication::find(&self.database, name).await?.ok_or_else(gone)?;
         if !self.may_publish {
             return Ok(publication);

@@ -124,22 +124,23 @@ fn backoff(cx: &Context, failures: u32) -> Duration {
 }
 
 async fn fail(cx: &Context, system: &System, problem: &Problem, failures: u32) {
+    let message = cx.texts.english(&problem.message);
     tracing::warn!(
         system.id = %system.system_id,
         tenant.id = system.tenant.0,
         failures,
         causes = %problem.causes(),
-        "read the database's log: {}", problem.message
+        "read the database's log: {message}"
     );
     cx.wal_readers.update(system.key, |status| {
         status.state = WalState::Failing;
-        status.last_error = Some(problem.message.clone());
+        status.last_error = Some(message.clone());
     });
     cx.readers.update(system.key, Strategy::Wal, |status| {
         status.state = ReaderState::Failing;
-        status.last_error = Some(problem.message.clone());
+        status.last_error = Some(message.clone());
     });
-    detection::failed(cx, system, Strategy::Wal, &problem.message).await;
+    detection::failed(cx, system, Strategy::Wal, &message).await;
 }
 
 /// One connection's worth of reading.

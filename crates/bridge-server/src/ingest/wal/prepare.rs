@@ -3,6 +3,7 @@
 use super::{WalState, Work};
 use crate::config::ms;
 use crate::detection::ModelOwners;
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::odoo::database::wal::install::SLOT_PREFIX;
 use bridge_erp::odoo::database::wal::publication::{self, Publication};
@@ -66,20 +67,18 @@ pub(super) async fn prepare(
 
 /// What must be so before anything can be read.
 async fn check(work: &Work<'_>, database: &Database, server: &Server) -> Result<Publication, Problem> {
-    let refused = |message: String| Problem::new(ProblemKind::ErpFailed, message);
+    let refused = |message: Message| Problem::new(ProblemKind::ErpFailed, message);
     if server.is_standby {
-        return Err(refused("the address is that of a standby: the log is read from the primary".to_owned()));
+        return Err(refused(Message::wal_of_standby()));
     }
     if server.wal_level != "logical" {
-        let level = &server.wal_level;
-        return Err(refused(format!("the database's wal_level is {level}: set it to logical and restart the server")));
+        return Err(refused(Message::wal_level_too_low(&server.wal_level)));
     }
     let name = &work.cx.config.wal.publication;
     let publication = publication::find(database, name).await?;
-    let publication = publication
-        .ok_or_else(|| refused(format!("there is no publication {name}: `bridgecore wal install` makes it")))?;
+    let publication = publication.ok_or_else(|| refused(Message::wal_publication_missing(name)))?;
     match publication.fault {
-        Some(fault) => Err(refused(format!("the publication {name} can't be used: {fault}"))),
+        Some(fault) => Err(refused(Message::wal_publication_unusable(name, fault))),
         None => Ok(publication),
     }
 }
