@@ -74,13 +74,13 @@ erp_too_slow = L’ERP n’a pas répondu à temps : { $text }
 erp_refused_credential = L’ERP a refusé les identifiants : { $text }
 erp_failed = L’ERP a signalé une erreur : { $text }
 erp_record_without_id = L’ERP a fourni un enregistrement sans identifiant
-erp_database = Base de données de l’ERP : { $text }
+erp_database = Base de données de l’ERP : { $text }
 
 ### Le journal de la base de données de l’ERP
-wal_of_standby = L’adresse est celle d’un serveur de secours : le journal se lit sur le serveur principal
-wal_level_too_low = Le wal_level de la base de données est { $level } : réglez-le sur logical et redémarrez le serveur
-wal_publication_missing = Il n’y a pas de publication { $name } : `bridgecore wal install` la crée
-wal_publication_unusable = La publication { $name } est inutilisable : { $reason }
+wal_of_standby = L’adresse est celle d’un serveur de secours : le journal se lit sur le serveur principal
+wal_level_too_low = Le wal_level de la base de données est { $level } : réglez-le sur logical et redémarrez le serveur
+wal_publication_missing = Il n’y a pas de publication { $name } : `bridgecore wal install` la crée
+wal_publication_unusable = La publication { $name } est inutilisable : { $reason }
 wal_publication_gone = La publication { $name } n’existe plus
 
 ### Synchronisation
