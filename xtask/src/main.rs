@@ -1,4 +1,4 @@
-//! Development commands: `cargo xtask test | ci | odoo | bench | tidy`.
+//! Development commands: `cargo xtask test | ci | odoo | bench | torture | tidy`.
 //!
 //! `test` installs what the tests need, runs every check and every test, and ends with one
 //! line that counts them. It is what CI runs.
@@ -17,6 +17,7 @@ mod rust_tests;
 mod services;
 mod test;
 mod tidy;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Command {
     },
     /// Measures the release build beside its floors and writes docs/BENCHMARKS.md.
     Bench(bench::BenchArgs),
+    /// Writes to a database in every way it allows, with kills and crashes in between, and checks that the log has it all.
+    Torture(torture::TortureArgs),
     /// Checks the rules that the compiler can't: import direction, file sizes, paths in docs.
     Tidy,
 }
@@ -93,6 +96,10 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Bench(args) => {
             bench::run(&args, &stop)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Torture(args) => {
+            torture::run(&args, &stop)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Tidy => tidy::command(&stop),

@@ -34,6 +34,9 @@ enum Command {
         #[arg(long, default_value_t = 8000)]
         port: u16,
     },
+    /// Triggers in Odoo's database that write down every committed change: put them in, look at them, take them out
+    #[command(subcommand)]
+    Capture(cli::capture::Command),
     /// What the reading of the log of Odoo's database needs there: put it in, look at it, take it out
     #[command(subcommand)]
     Wal(cli::wal::Command),
@@ -58,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { config } => runtime.block_on(serve(config, clock, entropy))?,
         Command::Demo { port } => runtime.block_on(demo::run(port, clock, entropy, stop_signal()))?,
+        Command::Capture(command) => return runtime.block_on(cli::capture::run(command, entropy.as_ref())),
         Command::Wal(command) => return runtime.block_on(cli::wal::run(command, entropy.as_ref())),
         Command::Keys => print!("{}", demo::fresh_keys(entropy.as_ref())),
     }

@@ -37,6 +37,11 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
         ingest.pull_interval_max_ms
     );
     ensure!(
+        ingest.capture_interval_min_ms <= ingest.capture_interval_max_ms,
+        "ingest.capture_interval_min_ms must be between 1 and ingest.capture_interval_max_ms, {}",
+        ingest.capture_interval_max_ms
+    );
+    ensure!(
         sync.rights_fresh_ms <= sync.rights_stale_max_ms,
         "sync.rights_stale_max_ms must be at least sync.rights_fresh_ms, {}",
         sync.rights_fresh_ms
@@ -87,6 +92,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
     for (name, number) in [
         ("security.logins_per_minute_max", security.logins_per_minute_max),
         ("ingest.pull_rows_max", ingest.pull_rows_max),
+        ("ingest.capture_rows_max", ingest.capture_rows_max),
         ("sync.limit_default", sync.limit_default),
         ("sync.limit_max", sync.limit_max),
         ("live.batch_rows_max", live.batch_rows_max),
@@ -108,6 +114,9 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("ingest.pull_interval_min_ms", 1, ingest.pull_interval_min_ms),
         ("ingest.pull_interval_max_ms", 1, ingest.pull_interval_max_ms),
         ("ingest.pull_backoff_max_ms", 1, ingest.pull_backoff_max_ms),
+        ("ingest.capture_interval_min_ms", 1, ingest.capture_interval_min_ms),
+        ("ingest.capture_interval_max_ms", 1, ingest.capture_interval_max_ms),
+        ("ingest.capture_check_ms", 10, ingest.capture_check_ms),
         ("ingest.transaction_age_max_ms", 1, ingest.transaction_age_max_ms),
         ("ingest.push_order_wait_ms", 0, ingest.push_order_wait_ms),
         ("ingest.lease_ms", 1_000, ingest.lease_ms),

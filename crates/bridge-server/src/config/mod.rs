@@ -192,6 +192,14 @@ pub struct Ingest {
     pub pull_interval_min_ms: u64,
     /// The longest pause, reached step by step while nothing happens, in milliseconds.
     pub pull_interval_max_ms: u64,
+    /// The shortest pause between two looks at an outbox in an ERP's database, in milliseconds.
+    pub capture_interval_min_ms: u64,
+    /// The longest pause, reached step by step while nothing happens, in milliseconds.
+    pub capture_interval_max_ms: u64,
+    /// The most rows that are read from an outbox and appended at once.
+    pub capture_rows_max: u32,
+    /// How often it is looked whether the triggers in an ERP's database are there and fire, in milliseconds.
+    pub capture_check_ms: u64,
     /// The longest pause after failures, in milliseconds.
     pub pull_backoff_max_ms: u64,
     /// How long a transaction in the ERP can stay open, in milliseconds, where the add-on can't tell: an event id
@@ -218,6 +226,10 @@ impl Default for Ingest {
             pull_rows_max: 500,
             pull_interval_min_ms: 250,
             pull_interval_max_ms: 5_000,
+            capture_interval_min_ms: 10,
+            capture_interval_max_ms: 250,
+            capture_rows_max: 2_000,
+            capture_check_ms: 10_000,
             pull_backoff_max_ms: 60_000,
             transaction_age_max_ms: 3_600_000,
             gaps_max: 10_000,

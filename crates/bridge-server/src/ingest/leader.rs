@@ -1,7 +1,7 @@
 //! The background readers of each active system, one for each strategy, each on one node at a time, and beside them
 //! what tells the system of its devices.
 
-use super::{pull, wal};
+use super::{capture, pull, wal};
 use crate::config::ms;
 use crate::context::Context;
 use crate::mirror;
@@ -37,6 +37,12 @@ const KINDS: &[Kind] = &[
         lease: "pull",
         applies: |_| true,
         read: |cx, system, lease, stop| pull::read_while_leading(cx, system, lease, stop).boxed(),
+    },
+    Kind {
+        strategy: Strategy::Capture,
+        lease: "capture",
+        applies: capture::applies,
+        read: |cx, system, lease, stop| capture::read_while_leading(cx, system, lease, stop).boxed(),
     },
     Kind {
         strategy: Strategy::Wal,

@@ -2,9 +2,11 @@
 //!
 //! * [`push`] takes what the ERP sends,
 //! * [`pull`] reads the add-on's event table in the background,
+//! * `capture` reads an outbox in the ERP's database,
 //! * [`wal`] reads the log of the ERP's database,
 //! * [`pipeline`] puts all of it into the log, or into the dead letters with a reason.
 
+mod capture;
 mod gaps;
 mod leader;
 mod life;

@@ -108,6 +108,8 @@ table! {
     /// How long ago the oldest state was confirmed that the system's ERP does not show yet, in seconds; 0 while it shows
     /// all. Systems whose devices this node mirrors; beyond the first 200 they share `other`, with the highest.
     mirror_lag: GaugeVec = "mirror_lag_seconds" ["tenant", "system"];
+    /// Errors that triggers in an ERP's database have caught; each was answered by a `reset` of the table's models.
+    capture_errors: IntCounter = "capture_errors_total" [];
     /// How much of the log of the ERP's database is still to be read and confirmed, in bytes.
     wal_lag: IntGaugeVec = "wal_lag_bytes" ["tenant", "system"];
     /// How much of its log the ERP's database keeps for us, in bytes: it grows while nobody reads, and takes the

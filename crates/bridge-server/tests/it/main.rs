@@ -9,6 +9,7 @@
 
 mod admin;
 mod auth;
+mod capture;
 mod crash;
 mod description;
 mod detection;
@@ -23,4 +24,5 @@ mod seen;
 mod snapshot;
 mod support;
 mod sync;
+mod torture;
 mod webhooks;

@@ -15,6 +15,7 @@ mod look_back;
 mod migrations;
 mod mirror;
 mod postgres_only;
+mod reader_notes;
 mod rights;
 mod source;
 mod sqlite_only;

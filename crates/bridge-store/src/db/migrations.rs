@@ -32,6 +32,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(5, "0005_detection"),
     migration!(6, "0006_mirror"),
     migration!(7, "0007_wal_places"),
+    migration!(8, "0008_reader_notes"),
 ];
 
 /// The table that records which steps a database has had.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Row};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -102,6 +102,29 @@ impl Database {
     /// Runs one statement and answers how many rows it touched.
     pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, DatabaseError> {
         self.bounded(self.client.execute(sql, params)).await
+    }
+
+    /// Prepares a statement for this connection, which saves a round trip each time it is run.
+    pub async fn prepare(&self, sql: &str) -> Result<Statement, DatabaseError> {
+        self.bounded(self.client.prepare(sql)).await
+    }
+
+    /// As [`Database::query`], with a prepared statement.
+    pub async fn query_prepared(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, DatabaseError> {
+        self.bounded(self.client.query(statement, params)).await
+    }
+
+    /// As [`Database::execute`], with a prepared statement.
+    pub async fn execute_prepared(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, DatabaseError> {
+        self.bounded(self.client.execute(statement, params)).await
     }
 
     /// Runs statements without parameters, parted by semicolons.

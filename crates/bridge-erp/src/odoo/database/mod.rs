@@ -2,8 +2,11 @@
 //!
 //! * [`Database`] is a connection with bounds on everything it waits for,
 //! * [`RowChange`] is a committed change of a row, in whatever way it was seen,
+//! * [`TableMap`] says which models it is about,
+//! * [`capture`] is the way by triggers,
 //! * [`wal`] reads them from the database's write-ahead log.
 
+pub mod capture;
 mod connect;
 mod error;
 mod row_change;

@@ -1,5 +1,5 @@
 //! What a crash must not take: the binary itself is killed here, and its system calls are looked at.
 
 mod kill;
-mod process;
+pub(crate) mod process;
 mod sync_order;

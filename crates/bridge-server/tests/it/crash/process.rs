@@ -10,15 +10,15 @@ use tokio::process::{Child, Command};
 const BINARY: &str = env!("CARGO_BIN_EXE_bridgecore");
 
 /// A running `bridgecore serve`. It is killed when dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
-    pub(super) base: String,
-    pub(super) http: reqwest::Client,
+    pub(crate) base: String,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Process {
     /// Starts the binary on the setup's database.
-    pub(super) async fn start(setup: &Setup) -> Self {
+    pub(crate) async fn start(setup: &Setup) -> Self {
         let mut command = Command::new(BINARY);
         command.arg("serve").stdout(Stdio::piped()).kill_on_drop(true);
         for (name, value) in setup.environment() {
@@ -37,17 +37,17 @@ impl Process {
     }
 
     /// The process's number.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id().unwrap()
     }
 
     /// Ends it as a power cut would end the process: at once and without a word.
-    pub(super) async fn kill_9(mut self) {
+    pub(crate) async fn kill_9(mut self) {
         self.child.kill().await.unwrap();
     }
 
     /// The admin's access token.
-    pub(super) async fn admin(&self) -> String {
+    pub(crate) async fn admin(&self) -> String {
         let body = json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD });
         let answer = self.http.post(format!("{}/api/v1/auth/login", self.base)).json(&body).send().await.unwrap();
         let tokens: Value = answer.json().await.unwrap();
@@ -55,7 +55,7 @@ impl Process {
     }
 
     /// Registers a system that answers nothing, and gives back its push key.
-    pub(super) async fn register(&self, token: &str) -> String {
+    pub(crate) async fn register(&self, token: &str) -> String {
         let body = json!({
             "system_id": "odoo_main",
             "system_type": "odoo",
@@ -71,12 +71,12 @@ impl Process {
     }
 
     /// Pushes one event and says whether it got a 2xx. An error means that the service is gone.
-    pub(super) async fn push(&self, key: &str, event_id: i64) -> Result<bool, reqwest::Error> {
+    pub(crate) async fn push(&self, key: &str, event_id: i64) -> Result<bool, reqwest::Error> {
         push(&self.http, &self.base, key, event_id).await
     }
 
     /// Every record id in the log, in the order of positions.
-    pub(super) async fn log(&self, token: &str) -> Vec<i64> {
+    pub(crate) async fn log(&self, token: &str) -> Vec<i64> {
         let mut records = Vec::new();
         let mut last_sync_token = "0".to_owned();
         loop {
@@ -96,7 +96,7 @@ impl Process {
 }
 
 /// Pushes one event, whose record has the same number as the event.
-pub(super) async fn push(http: &reqwest::Client, base: &str, key: &str, event_id: i64) -> Result<bool, reqwest::Error> {
+pub(crate) async fn push(http: &reqwest::Client, base: &str, key: &str, event_id: i64) -> Result<bool, reqwest::Error> {
     let body = json!({
         "model": "res.partner", "record_id": event_id, "event": "write",
         "_webhook_metadata": { "event_id": event_id },

@@ -13,11 +13,13 @@ mod client;
 mod described;
 mod erp;
 mod live;
+mod odoo_database;
 mod setup;
 mod wait;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use erp::{demo_erp, register_demo_system, registration};
 pub(crate) use live::Live;
+pub(crate) use odoo_database::OdooDatabase;
 pub(crate) use setup::{ADMIN_PASSWORD, App, SECRET_KEY, Setup, manual_clock, on_both_databases};
 pub(crate) use wait::eventually;

@@ -11,6 +11,7 @@ use crate::db::{Item, Statement, field_list};
 use crate::dead_letters::dead_letter_statements;
 use crate::jobs::insert_job;
 use crate::log::{Appended, Head, numeric_source_id};
+use crate::reader_notes::save_note;
 use crate::source::{require, save_progress};
 use crate::wal::save_place;
 use bridge_model::{NewChange, Position, RecordId, TenantId, Timestamp};
@@ -306,6 +307,7 @@ async fn write<'a>(
     for Item { tenant, batch, now } in accepted {
         beside.extend(batch.progress.iter().flat_map(|progress| save_progress(*tenant, progress, *now)));
         beside.extend(batch.wal.iter().map(|wal| save_place(*tenant, wal)));
+        beside.extend(batch.note.iter().map(|note| save_note(*tenant, note)));
         beside.extend(batch.jobs.iter().map(|job| insert_job(job, *now)));
         beside.extend(dead_letter_statements(*tenant, batch, *now));
     }

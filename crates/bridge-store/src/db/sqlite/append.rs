@@ -4,6 +4,7 @@ use super::{error, run};
 use crate::dead_letters::dead_letter_statements;
 use crate::jobs::insert_job;
 use crate::log::{Appended, Head, numeric_source_id};
+use crate::reader_notes::save_note;
 use crate::source::{require, save_progress};
 use crate::wal::save_place;
 use crate::{
@@ -73,6 +74,7 @@ impl Log<'_> {
             self.run_all(save_progress(*tenant, progress, *now))?;
         }
         self.run_all(batch.wal.iter().map(|wal| save_place(*tenant, wal)))?;
+        self.run_all(batch.note.iter().map(|note| save_note(*tenant, note)))?;
         self.run_all(batch.jobs.iter().map(|job| insert_job(job, *now)))?;
         self.run_all(dead_letter_statements(*tenant, batch, *now))?;
         Ok(Appended { positions, head: head.position })

@@ -1,0 +1,231 @@
+//! What is put into Odoo's database: one schema, and triggers on the captured tables.
+//!
+//! A trigger writes into the outbox inside Odoo's own transaction. It never makes that transaction fail: an error is
+//! caught, and counted in a sequence, which keeps its number also when the transaction is rolled back. Whoever reads
+//! the outbox sees the count go up and knows that something of that table is missing.
+//!
+//! The usual triggers fire once for each statement and take the rows from its transition table: a statement that
+//! changes 100,000 rows costs one subtransaction and not 100,000. Where that is not exact (tables that inherit from
+//! each other) or not enough (changed columns, row images), one fires for each row.
+
+use super::super::{Table, TableKind};
+use super::CaptureOptions;
+
+/// The schema in Odoo's database.
+pub(super) const SCHEMA: &str = "bridgecore";
+
+/// How every trigger's name begins.
+pub(super) const TRIGGER_PREFIX: &str = "bridgecore_";
+
+/// Columns whose values never get into a row image, whatever table they are in.
+const SECRET_COLUMNS: &str = "passw|_pass$|secret|token|api_?key|private|credential|totp|signature";
+
+/// Tables of which there are no row images: what they are for is to hold secrets.
+const SECRET_TABLES: &[&str] = &["ir_config_parameter", "res_users_apikeys", "auth_totp_device"];
+
+/// The outbox and what belongs to it. `incarnation` names this life of it.
+pub(super) fn tables(incarnation: &str) -> Vec<String> {
+    vec![
+        format!("CREATE SCHEMA {SCHEMA}"),
+        format!("CREATE TABLE {SCHEMA}.settings (name text PRIMARY KEY, value text NOT NULL)"),
+        format!("INSERT INTO {SCHEMA}.settings VALUES ('incarnation', {})", literal(incarnation)),
+        format!(
+            "CREATE TABLE {SCHEMA}.tables (table_name text PRIMARY KEY, number integer NOT NULL UNIQUE, \
+             triggers text[] NOT NULL, definition text NOT NULL)"
+        ),
+        format!("CREATE SEQUENCE {SCHEMA}.marks"),
+        format!(
+            "CREATE TABLE {SCHEMA}.outbox (id bigserial PRIMARY KEY, table_name text NOT NULL, record_id bigint, \
+             key_column text, operation \"char\" NOT NULL, txid bigint NOT NULL, occurred_at timestamptz NOT NULL, \
+             changed_columns text[], old_row jsonb, new_row jsonb) WITH (autovacuum_vacuum_scale_factor = 0, \
+             autovacuum_vacuum_threshold = 5000, autovacuum_analyze_scale_factor = 0, \
+             autovacuum_analyze_threshold = 50000, autovacuum_vacuum_cost_delay = 0)"
+        ),
+    ]
+}
+
+/// The trigger functions. Each runs with its owner's rights, so that Odoo's role needs none in our schema, and with a
+/// search path that nobody can put anything into. Only who owns them may make triggers of them.
+pub(super) fn functions() -> Vec<String> {
+    let columns = "(table_name, record_id, key_column, operation, txid, occurred_at)";
+    let now = "pg_catalog.txid_current(), pg_catalog.clock_timestamp()";
+    let op = "left(TG_OP, 1)::\"char\"";
+    let links = |rows: &str| {
+        format!(
+            "FOR i IN 1 .. TG_NARGS - 1 LOOP
+      INSERT INTO {SCHEMA}.outbox {columns}
+        SELECT TG_TABLE_NAME, (to_jsonb(link) ->> TG_ARGV[i])::bigint, TG_ARGV[i], {op}, {now} FROM {rows} AS link;
+    END LOOP;"
+        )
+    };
+    let without_secrets = |row: &str| {
+        format!(
+            "{row} := (SELECT jsonb_object_agg(key, value) FROM jsonb_each({row}) WHERE key !~ '{SECRET_COLUMNS}');
+    IF octet_length({row}::text) > bytes_max THEN {row} := NULL; END IF;"
+        )
+    };
+    let one = |op: &str, key: &str| {
+        format!("INSERT INTO {SCHEMA}.outbox {columns} VALUES (TG_TABLE_NAME, {key}, NULL, {op}, {now});")
+    };
+    let bodies = [
+        (
+            "note_rows",
+            String::new(),
+            format!(
+                "INSERT INTO {SCHEMA}.outbox {columns}
+      SELECT TG_TABLE_NAME, id, NULL, {op}, {now} FROM changed;"
+            ),
+        ),
+        ("note_links", String::new(), links("changed")),
+        // What a link was before is written as well, since its owner has lost it.
+        ("note_relinks", String::new(), links("(SELECT * FROM before UNION ALL SELECT * FROM changed)")),
+        ("note_truncate", String::new(), one("'T'", "NULL")),
+        ("note_rekey", String::new(), one("'D'", "OLD.id")),
+        (
+            "note_row",
+            "  before jsonb; after jsonb; names text[]; bytes_max integer := TG_ARGV[2];\n".to_owned(),
+            format!(
+                "IF TG_OP = 'UPDATE' AND OLD.id IS DISTINCT FROM NEW.id THEN
+      {}
+      {}
+      RETURN NULL;
+    END IF;
+    IF TG_ARGV[1] = 'columns' AND TG_OP = 'UPDATE' OR bytes_max > 0 THEN
+      IF TG_OP <> 'INSERT' THEN before := to_jsonb(OLD); END IF;
+      IF TG_OP <> 'DELETE' THEN after := to_jsonb(NEW); END IF;
+    END IF;
+    IF TG_ARGV[1] = 'columns' AND TG_OP = 'UPDATE' THEN
+      names := ARRAY(SELECT name FROM jsonb_object_keys(after) AS name
+        WHERE after -> name IS DISTINCT FROM before -> name ORDER BY name);
+    END IF;
+    IF bytes_max > 0 THEN
+    {}
+    {}
+    ELSE
+      before := NULL;
+      after := NULL;
+    END IF;
+    INSERT INTO {SCHEMA}.outbox (table_name, record_id, operation, txid, occurred_at, changed_columns, old_row, new_row)
+      VALUES (TG_TABLE_NAME, CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END, {op}, {now}, names, before, after);",
+                one("'D'", "OLD.id"),
+                one("'I'", "NEW.id"),
+                without_secrets("before"),
+                without_secrets("after"),
+            ),
+        ),
+        ("wake", String::new(), "PERFORM pg_notify('bridgecore_changes_' || TG_ARGV[1], '');".to_owned()),
+    ];
+    let mut statements = Vec::new();
+    for (name, declared, body) in bodies {
+        let declare = if declared.is_empty() { String::new() } else { format!("DECLARE\n{declared}") };
+        statements.push(format!(
+            "CREATE OR REPLACE FUNCTION {SCHEMA}.{name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $bridgecore$
+{declare}BEGIN
+  BEGIN
+    {body}
+  EXCEPTION WHEN OTHERS THEN
+    -- Cancellations are not among these. What went wrong must not stop Odoo, but it must not be forgotten.
+    BEGIN
+      PERFORM nextval(('{SCHEMA}.mark_' || TG_ARGV[0])::regclass);
+      PERFORM nextval('{SCHEMA}.marks'::regclass);
+    EXCEPTION WHEN OTHERS THEN
+      RAISE WARNING 'bridgecore: a change of % could be neither noted nor marked: %', TG_TABLE_NAME, SQLERRM;
+    END;
+  END;
+  RETURN NULL;
+END
+$bridgecore$"
+        ));
+        statements.push(format!("REVOKE ALL ON FUNCTION {SCHEMA}.{name}() FROM PUBLIC"));
+    }
+    statements
+}
+
+/// A trigger as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trigger {
+    pub(super) name: String,
+    /// The whole statement that makes it.
+    pub(super) create: String,
+}
+
+/// The triggers of a table. `number` is the table's in `bridgecore.tables`, and so its mark's.
+pub(super) fn triggers(
+    schema: &str,
+    name: &str,
+    table: &Table,
+    number: i32,
+    priority: &str,
+    options: &CaptureOptions,
+) -> Vec<Trigger> {
+    let target = format!("{}.{}", ident(schema), ident(name));
+    let make = |suffix: &str, when: &str, rest: &str, function: &str, arguments: &[&str]| {
+        let name = format!("{TRIGGER_PREFIX}{suffix}");
+        let mark = number.to_string();
+        let arguments: Vec<_> = std::iter::once(mark.as_str()).chain(arguments.iter().copied()).map(literal).collect();
+        let arguments = arguments.join(", ");
+        let create = format!(
+            "CREATE TRIGGER {name} AFTER {when} ON {target} {rest} EXECUTE FUNCTION {SCHEMA}.{function}({arguments})"
+        );
+        Trigger { name, create }
+    };
+    let (new, old) = ("REFERENCING NEW TABLE AS changed", "REFERENCING OLD TABLE AS changed");
+    let each = "FOR EACH STATEMENT";
+    let mut triggers = match &table.kind {
+        TableKind::Links(columns) => {
+            let columns: Vec<&str> = columns.iter().map(|(column, _)| column.as_str()).collect();
+            let both = format!("REFERENCING OLD TABLE AS before NEW TABLE AS changed {each}");
+            vec![
+                make("insert", "INSERT", &format!("{new} {each}"), "note_links", &columns),
+                make("update", "UPDATE", &both, "note_relinks", &columns),
+                make("delete", "DELETE", &format!("{old} {each}"), "note_links", &columns),
+            ]
+        }
+        TableKind::Records(_)
+            if table.is_in_inheritance || options.changed_columns || options.row_image_bytes_max > 0 =>
+        {
+            let columns = if options.changed_columns { "columns" } else { "" };
+            let bytes_max = if SECRET_TABLES.contains(&name) { 0 } else { options.row_image_bytes_max }.to_string();
+            vec![make("row", "INSERT OR UPDATE OR DELETE", "FOR EACH ROW", "note_row", &[columns, &bytes_max])]
+        }
+        TableKind::Records(_) => {
+            let rekeyed = "FOR EACH ROW WHEN (OLD.id IS DISTINCT FROM NEW.id)";
+            vec![
+                make("insert", "INSERT", &format!("{new} {each}"), "note_rows", &[]),
+                make("update", "UPDATE", &format!("{new} {each}"), "note_rows", &[]),
+                make("delete", "DELETE", &format!("{old} {each}"), "note_rows", &[]),
+                make("rekey", "UPDATE OF id", rekeyed, "note_rekey", &[]),
+            ]
+        }
+    };
+    triggers.push(make("truncate", "TRUNCATE", each, "note_truncate", &[]));
+    if options.notify {
+        triggers.push(make("wake", "INSERT OR UPDATE OR DELETE OR TRUNCATE", each, "wake", &[priority]));
+    }
+    triggers
+}
+
+/// A name as SQL takes it.
+pub(super) fn ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as SQL takes it.
+pub(super) fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    // With a backslash in it, a plain literal's meaning depends on a setting.
+    if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_texts_can_hold_anything() {
+        assert_eq!(ident("a\"b"), "\"a\"\"b\"");
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"a\'b"), r"E'a\\''b'");
+    }
+}

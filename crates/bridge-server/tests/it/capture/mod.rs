@@ -1,0 +1,5 @@
+//! Capture by trigger, on a real PostgreSQL.
+
+mod install;
+mod read;
+mod triggers;

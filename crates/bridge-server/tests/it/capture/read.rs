@@ -1,0 +1,200 @@
+//! The outbox is read into the log: everything, in order, once.
+
+use crate::ingest::pusher::{log_of, tenant_of};
+use crate::support::{App, Client, OdooDatabase, Setup, eventually, on_both_databases};
+use bridge_model::{ModelClass, ModelName, Strategy, SystemKey, TenantId};
+use bridge_store::{FoundModel, Ownership};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The models that capture owns here.
+const OWNED: &[&str] = &["res.partner", "sale.order", "sale.order.line"];
+
+on_both_databases!(
+    what_is_committed_gets_into_the_log_in_its_order,
+    a_restored_database_is_a_new_life,
+    an_error_in_a_trigger_and_one_that_was_off_are_answered_by_a_reset,
+);
+
+/// The service, a system whose changes are read from a database, and the models that capture owns.
+pub(crate) struct Scene {
+    pub(crate) app: App,
+    pub(crate) admin: Client,
+    pub(crate) tenant: TenantId,
+    pub(crate) system: SystemKey,
+}
+
+impl Scene {
+    pub(crate) async fn start(setup: &Setup, database: &OdooDatabase) -> Self {
+        let quick = setup.clone().config(|config| {
+            config.ingest.capture_check_ms = 50;
+            config.ingest.capture_interval_max_ms = 50;
+            config.detection.owners_fresh_ms = 0;
+        });
+        let app = quick.start().await;
+        let admin = app.admin().await;
+        let system = admin.post("/api/v1/systems", &database.registration("main")).await.expect(201);
+        let scene =
+            Self { tenant: tenant_of(&admin).await, system: SystemKey(system["id"].as_i64().unwrap()), app, admin };
+        scene.own(OWNED).await;
+        scene
+    }
+
+    async fn own(&self, models: &[&str]) {
+        let found = |name: &&str| FoundModel {
+            model: ModelName::parse(*name).unwrap(),
+            label: None,
+            table_name: None,
+            modules: None,
+            class: ModelClass::Critical,
+            has_write_date: true,
+            available: Strategy::ALL.to_vec(),
+            recommended: Some(Strategy::Capture),
+        };
+        let cx = self.app.context();
+        let found: Vec<_> = models.iter().map(found).collect();
+        cx.store.save_found_models(self.tenant, self.system, &found, None).await.unwrap();
+        let cut = Ownership::Cut { from: None, to: Some(Strategy::Capture) };
+        let steps: Vec<_> = found.iter().map(|found| (found.model.clone(), cut.clone())).collect();
+        cx.store.move_ownership(self.tenant, self.system, &steps, None).await.unwrap();
+        cx.owners.forget(self.system);
+    }
+
+    /// The log in words.
+    async fn log(&self) -> Vec<String> {
+        let line = |change: bridge_model::Change| {
+            let body = change.body;
+            let record = body.record_id.map_or("all".to_owned(), |id| id.to_string());
+            format!("{} {record} {} {} {}", body.model, body.event, body.origin, body.priority)
+        };
+        log_of(&self.app, &self.admin).await.into_iter().map(line).collect()
+    }
+
+    async fn log_is(&self, expected: &[&str]) {
+        let looked = eventually("the log holds as many changes", PATIENCE, async || {
+            let log = self.log().await;
+            (log.len() >= expected.len()).then_some(log)
+        });
+        assert_eq!(looked.await, expected);
+    }
+
+    async fn is_reading(&self) {
+        eventually("the outbox is read", PATIENCE, async || {
+            let status = self.admin.get("/api/v1/systems/main/status").await.expect(200);
+            (status["readers"]["capture"]["state"] == "running").then_some(())
+        })
+        .await;
+    }
+}
+
+async fn what_is_committed_gets_into_the_log_in_its_order(setup: Setup) {
+    let database = OdooDatabase::create().await;
+    database.make_role().await;
+    let scene = Scene::start(&setup, &database).await;
+    eventually("it is told that there is no outbox", PATIENCE, async || {
+        let status = scene.admin.get("/api/v1/systems/main/status").await.expect(200);
+        (status["readers"]["capture"]["state"] == "no_feed").then_some(())
+    })
+    .await;
+    database.install(&database.options()).await;
+    scene.is_reading().await;
+
+    // A lower id that is committed later is not passed over.
+    let (mut slow, quick) = (database.client().await, database.client().await);
+    let open = slow.transaction().await.unwrap();
+    open.batch_execute("INSERT INTO res_partner (id) VALUES (1)").await.unwrap();
+    quick.batch_execute("INSERT INTO res_partner (id) VALUES (2)").await.unwrap();
+    scene.log_is(&["res.partner 2 create capture high"]).await;
+    open.commit().await.unwrap();
+    quick.batch_execute("UPDATE res_partner SET name = 'x' WHERE id = 1").await.unwrap();
+    quick.batch_execute("INSERT INTO sale_tag (id) VALUES (1); DELETE FROM res_partner WHERE id = 1").await.unwrap();
+    let expected = [
+        "res.partner 2 create capture high",
+        "res.partner 1 create capture high",
+        "res.partner 1 write capture high",
+        "res.partner 1 unlink capture high",
+    ];
+    scene.log_is(&expected).await;
+    let left = "SELECT count(*) FROM bridgecore.outbox";
+    eventually("all but the last row is deleted", PATIENCE, async || {
+        (quick.query_one(left, &[]).await.unwrap().get::<_, i64>(0) == 1).then_some(())
+    })
+    .await;
+
+    // What stays of the outbox is known after a restart.
+    let setup = scene.app.stop().await;
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    quick.batch_execute("INSERT INTO res_partner (id) VALUES (3)").await.unwrap();
+    let scene = Scene { app, admin, ..scene };
+    scene.log_is(&[&expected[..], &["res.partner 3 create capture high"]].concat()).await;
+    scene.app.stop().await;
+}
+
+async fn a_restored_database_is_a_new_life(setup: Setup) {
+    let database = OdooDatabase::create().await;
+    database.install(&database.options()).await;
+    let scene = Scene::start(&setup, &database).await;
+    scene.is_reading().await;
+    let client = database.client().await;
+    client.batch_execute("INSERT INTO res_partner (id) VALUES (1)").await.unwrap();
+    scene.log_is(&["res.partner 1 create capture high"]).await;
+    drop(client);
+    let setup = scene.app.stop().await;
+    let name = &database.name;
+    database.on_server(&format!("CREATE DATABASE {name}_kept TEMPLATE {name}")).await;
+
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let scene = Scene { app, admin, ..scene };
+    let client = database.client().await;
+    client.batch_execute("INSERT INTO res_partner (id) VALUES (2)").await.unwrap();
+    scene.log_is(&["res.partner 1 create capture high", "res.partner 2 create capture high"]).await;
+    drop(client);
+    database.on_server(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    database.on_server(&format!("CREATE DATABASE {name} TEMPLATE {name}_kept")).await;
+    // The ids start over: this one has the id that the lost one had.
+    let client = database.client().await;
+    client.batch_execute("INSERT INTO res_partner (id) VALUES (3)").await.unwrap();
+    eventually("the new life's change is in the log", PATIENCE, async || {
+        scene.log().await.contains(&"res.partner 3 create capture high".to_owned()).then_some(())
+    })
+    .await;
+    let log = scene.log().await;
+    for model in OWNED {
+        let reset = format!("{model} all reset capture medium");
+        assert_eq!(log.iter().filter(|line| **line == reset).count(), 1, "{log:?}");
+    }
+
+    // The outbox is put back in its place, with all its names: the row that was read last is gone.
+    client.batch_execute("TRUNCATE bridgecore.outbox").await.unwrap();
+    eventually("that is a new life, too", PATIENCE, async || {
+        let resets = scene.log().await.iter().filter(|line| line.contains("res.partner all reset")).count();
+        (resets == 2).then_some(())
+    })
+    .await;
+    scene.app.stop().await;
+}
+
+async fn an_error_in_a_trigger_and_one_that_was_off_are_answered_by_a_reset(setup: Setup) {
+    let database = OdooDatabase::create().await;
+    database.install(&database.options()).await;
+    let scene = Scene::start(&setup, &database).await;
+    scene.is_reading().await;
+    let mut client = database.client().await;
+    client.batch_execute("ALTER TABLE bridgecore.outbox ADD CHECK (record_id <> 77)").await.unwrap();
+    let open = client.transaction().await.unwrap();
+    open.batch_execute("INSERT INTO res_partner (id) VALUES (77)").await.unwrap();
+    let reset = "res.partner all reset capture medium";
+    scene.log_is(&[reset]).await;
+    // The row that was missed is there for readers only now.
+    open.commit().await.unwrap();
+    scene.log_is(&[reset, reset]).await;
+
+    client.batch_execute("ALTER TABLE sale_order DISABLE TRIGGER bridgecore_insert").await.unwrap();
+    client.batch_execute("INSERT INTO sale_order (id) VALUES (1)").await.unwrap();
+    client.batch_execute("ALTER TABLE sale_order ENABLE TRIGGER bridgecore_insert").await.unwrap();
+    scene.log_is(&[reset, reset, "sale.order all reset capture medium"]).await;
+    scene.app.stop().await;
+}

@@ -1,0 +1,55 @@
+//! `cargo xtask torture`: the torture test at length, on a server of its own that it may also kill.
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::{
+    process::{self, Stop},
+    provision,
+    services::{Durability, Postgres, RunDir},
+    workspace,
+};
+
+/// What the caller may choose.
+#[derive(Args)]
+pub(crate) struct TortureArgs {
+    /// How many rounds each way in goes through.
+    #[arg(long, default_value_t = 1_000)]
+    rounds: u64,
+    /// The seed of the first round; each further one has the next number. A failure names its own.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only the ways in whose name begins with this: capture.
+    #[arg(long)]
+    only: Option<String>,
+    /// The longest that a transaction stays open, in milliseconds.
+    #[arg(long, default_value_t = 120_000)]
+    hold_ms_max: u64,
+}
+
+/// Starts the server and runs the rounds.
+pub(crate) fn run(args: &TortureArgs, stop: &Stop) -> Result<()> {
+    let account = provision::system(stop)?;
+    let run = RunDir::create()?;
+    let data = run.folder("postgres", account)?;
+    Postgres::init(&data, "postgres", account, stop)?;
+    // As in production: what was committed outlives a crash.
+    let postgres = Postgres::start(&data, &run.path("postgres.log"), Durability::Synced, account, stop)?;
+    let mut cargo = workspace::cargo();
+    cargo.args(["test", "--package", "bridge-server", "--test", "it", "--", "torture::", "--nocapture"]);
+    cargo.args(["--test-threads", "1"]);
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", postgres.port);
+    cargo.env("BRIDGECORE_TEST_POSTGRES_URL", url);
+    cargo.env("BRIDGECORE_TORTURE_ROUNDS", args.rounds.to_string());
+    cargo.env("BRIDGECORE_TORTURE_SEED", args.seed.to_string());
+    cargo.env("BRIDGECORE_TORTURE_HOLD_MS_MAX", args.hold_ms_max.to_string());
+    cargo.env("BRIDGECORE_TORTURE_MAY_CRASH", "1");
+    if let Some(only) = &args.only {
+        cargo.env("BRIDGECORE_TORTURE_ONLY", only);
+    }
+    let status = process::stream(cargo, stop, &mut |line| println!("{line}"))?;
+    if !status.success() {
+        bail!("the torture test failed ({status})");
+    }
+    Ok(())
+}
