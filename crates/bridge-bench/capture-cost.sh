@@ -1,0 +1,73 @@
+#!/bin/sh
+# What the triggers of `bridgecore capture` cost Odoo: single-row updates per second by pgbench, without triggers, with
+# ids only, with changed columns and with NOTIFY. Rounds take turns; the medians are printed at the end.
+#
+# usage: capture-cost.sh SERVER_URL BRIDGECORE [ROUNDS] [SECONDS]
+#   SERVER_URL  postgres://superuser@host:port of a server that can be spared; four databases are made and dropped
+set -eu
+server=$1 bridgecore=$2 rounds=${3:-7} seconds=${4:-3}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+variants="none ids columns notify"
+
+sql() { psql -X -q -v ON_ERROR_STOP=1 -d "$server/$1" -c "$2"; }
+
+cat > "$folder/update.sql" <<'SQL'
+\set id random(1, 20000)
+UPDATE res_partner SET name = 'name ' || :id, write_date = now(), version = version + 1 WHERE id = :id;
+SQL
+
+for variant in $variants; do
+  database="capture_cost_$variant"
+  sql postgres "DROP DATABASE IF EXISTS $database WITH (FORCE)"
+  sql postgres "CREATE DATABASE $database"
+  columns=$(i=0; while [ $i -lt 30 ]; do printf ", f%s varchar DEFAULT 'some text of field %s'" $i $i; i=$((i + 1)); done)
+  sql "$database" "
+    CREATE TABLE ir_model (id serial PRIMARY KEY, model varchar, transient boolean);
+    CREATE TABLE ir_model_fields (id serial, model varchar, model_id integer, ttype varchar, store boolean,
+      relation_table varchar, column1 varchar, column2 varchar);
+    CREATE TABLE ir_model_constraint (model integer, name varchar, type varchar);
+    CREATE TABLE res_partner (id serial PRIMARY KEY, name varchar, write_date timestamp,
+      version integer DEFAULT 0, parent_id integer, color integer, credit numeric $columns);
+    INSERT INTO ir_model (model, transient) VALUES ('res.partner', false);
+    INSERT INTO res_partner (name) SELECT 'name ' || n FROM generate_series(1, 20000) AS n;"
+  psql -X -q -d "$server/$database" -c "VACUUM ANALYZE res_partner"
+  case $variant in
+    none) continue ;;
+    ids) options= ;;
+    columns) options=--changed-columns ;;
+    notify) options=--notify ;;
+  esac
+  # shellcheck disable=SC2086
+  "$bridgecore" capture install --database-url "$server/$database" --role "capture_cost_$variant" $options > /dev/null
+done
+sql postgres CHECKPOINT
+
+round=0
+while [ $round -lt "$rounds" ]; do
+  for clients in 1 4; do
+    for variant in $variants; do
+      tps=$(pgbench -n -f "$folder/update.sql" -c $clients -j $clients -T "$seconds" "$server/capture_cost_$variant" 2> /dev/null |
+        sed -n 's/^tps = \([0-9]*\).*/\1/p')
+      echo "$tps" >> "$folder/$clients.$variant"
+    done
+  done
+  round=$((round + 1))
+done
+
+median() { sort -n "$1" | sed -n "$(((rounds + 1) / 2))p"; }
+echo "| clients | triggers | updates/s (median of $rounds) | fewer | lowest to highest |"
+echo "|---|---|---|---|---|"
+for clients in 1 4; do
+  base=$(median "$folder/$clients.none")
+  for variant in $variants; do
+    file="$folder/$clients.$variant"
+    middle=$(median "$file")
+    lowest=$(sort -n "$file" | head -1) highest=$(sort -n "$file" | tail -1)
+    echo "| $clients | $variant | $middle | $(((base - middle) * 100 / base)) % | $lowest to $highest |"
+  done
+done
+for variant in $variants; do
+  [ "$variant" = none ] || "$bridgecore" capture uninstall --database-url "$server/capture_cost_$variant" > /dev/null
+  sql postgres "DROP DATABASE capture_cost_$variant WITH (FORCE)"
+done
