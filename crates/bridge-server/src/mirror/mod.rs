@@ -76,7 +76,7 @@ pub async fn run(cx: &Context, node: &str, system: &System, stop: &CancellationT
                 cx.metrics.mirror_failures.inc();
                 tracing::warn!(
                     system.id = %system.system_id, tenant.id = system.tenant.0, failures,
-                    causes = %problem.causes(), "show devices in the ERP: {}", problem.message
+                    causes = %problem.causes(), "show devices in the ERP: {}", cx.texts.english(&problem.message)
                 );
                 let doubled = interval.saturating_mul(1 << failures.min(16)).min(backoff_max.max(interval));
                 pause = doubled.mul_f64(0.5 + cx.entropy.fraction() / 2.0);

@@ -94,6 +94,7 @@ async fn every_operation_answers_as_it_is_described() {
         ("logIn", "POST", "/api/v1/auth/login", Some(json!({ "username": "admin", "password": ADMIN_PASSWORD }))),
         ("refreshTokens", "POST", "/api/v1/auth/refresh", Some(json!({ "refresh_token": refresh, "rotate": true }))),
         ("whoAmI", "GET", "/api/v1/auth/me", none()),
+        ("chooseLanguage", "PUT", "/api/v1/auth/me", Some(json!({ "language": "fr" }))),
         ("createUser", "POST", "/api/v1/users", Some(json!({ "username": "amina", "password": "long enough" }))),
         ("listUsers", "GET", "/api/v1/users?limit=1", none()),
         ("readUser", "GET", "/api/v1/users/2", none()),

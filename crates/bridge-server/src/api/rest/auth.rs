@@ -115,7 +115,7 @@ async fn me(State(cx): State<Context>, caller: Caller) -> Result<Json<Me>, Probl
 #[utoipa::path(
     put,
     path = "/api/v1/auth/me",
-    operation_id = "updateMe",
+    operation_id = "chooseLanguage",
     tag = "Accounts",
     request_body(content = UpdateMe, example = json!({ "language": "ar" })),
     responses((status = 200, description = "The user behind the token, as changed.", body = Me))
