@@ -228,6 +228,13 @@ pub trait Adapter: fmt::Debug + Send + Sync {
         Err(ErpError::new(crate::ErpErrorKind::InvalidRequest, message))
     }
 
+    /// Removes this user's keys of this name, which [`Adapter::make_key`] gave; that there is none is no error. Where
+    /// the system has no keys, or the connection lacks what is needed to remove one, it is an `InvalidRequest`.
+    async fn remove_keys(&self, name: &str) -> Result<(), ErpError> {
+        let message = format!("no key {name:?} can be removed: this kind of system has none");
+        Err(ErpError::new(ErpErrorKind::InvalidRequest, message))
+    }
+
     /// Reads records by a filter.
     async fn search_read(&self, query: &SearchRead) -> Result<Vec<Map<String, Value>>, ErpError>;
 

@@ -9,6 +9,7 @@ mod db;
 mod engine;
 mod faults;
 mod http;
+mod keys;
 mod life;
 mod methods;
 mod mirror_states;
@@ -177,6 +178,18 @@ impl DemoErp {
     /// A connection with the API key of a user, for the protocol that asks for one.
     pub fn connection_with_key(&self, username: &str) -> Connection {
         Connection { api_key: Some(format!("{username}{API_KEY_END}")), ..self.connection_as(username, "") }
+    }
+
+    /// Gives a user an API key that ends at this time, and answers it.
+    pub fn add_key(&self, uid: i64, name: &str, expires_at: Timestamp) -> String {
+        let secret = self.shared.entropy.hex(20);
+        self.shared.work(|state, _| state.keys.add(uid, name, secret.clone(), Some(expires_at)));
+        secret
+    }
+
+    /// The names of the API keys that were given to a user or made by them, in the order of their making.
+    pub fn key_names(&self, uid: i64) -> Vec<String> {
+        self.shared.read(|state| state.keys.names(uid))
     }
 
     /// The database, for tests that decide when a transaction commits.

@@ -27,25 +27,14 @@ pub(super) async fn expiry(caller: &Caller) -> Result<Option<Timestamp>, ErpErro
 
 /// Makes a key in a session of its own.
 pub(super) async fn make(caller: &Caller, login: &Login, password: &str, name: &str) -> Result<NewKey, ErpError> {
-    let (_, major) = version::ask(&caller.client).await?;
     let dialogue = Dialogue::begin(caller, login).await?;
     let mut values = json!({"name": name});
-    if major >= 18 {
+    if dialogue.major >= 18 {
         values["duration"] = DAYS.into();
     }
     let wizard = dialogue.call("res.users.apikeys.description", "create", vec![values], Map::new()).await?;
-    let mut action =
-        dialogue.call("res.users.apikeys.description", "make_key", vec![json!([wizard])], Map::new()).await?;
-    if action["res_model"] == CHECK {
-        let check = json!([action["res_id"]]);
-        if major < 19 {
-            dialogue.call(CHECK, "write", vec![check.clone(), json!({"password": password})], Map::new()).await?;
-        }
-        // From 19 on the password is not written anywhere.
-        let mut kwargs = Map::new();
-        kwargs.insert("context".into(), json!({"password": password}));
-        action = dialogue.call(CHECK, "run_check", vec![check], kwargs).await?;
-    }
+    let args = vec![json!([wizard])];
+    let action = dialogue.proved(password, "res.users.apikeys.description", "make_key", args).await?;
     let key = action["context"]["default_key"].as_str().filter(|key| !key.is_empty());
     let key = key.ok_or_else(|| ErpError::new(ErpErrorKind::Protocol, "the dialogue ended without a key"))?.to_owned();
     let domain = json!([["user_id", "=", dialogue.session.uid], ["name", "=", name]]);
@@ -53,16 +42,12 @@ pub(super) async fn make(caller: &Caller, login: &Login, password: &str, name: &
 }
 
 /// Removes the user's keys of this name.
-pub(super) async fn remove(caller: &Caller, login: &Login, name: &str) -> Result<(), ErpError> {
+pub(super) async fn remove(caller: &Caller, login: &Login, password: &str, name: &str) -> Result<(), ErpError> {
     let dialogue = Dialogue::begin(caller, login).await?;
     let domain = json!([["user_id", "=", dialogue.session.uid], ["name", "=", name]]);
     let ids = dialogue.call(KEYS, "search", vec![domain], Map::new()).await?;
     if ids.as_array().is_some_and(|ids| !ids.is_empty()) {
-        let answer = dialogue.call(KEYS, "remove", vec![ids], Map::new()).await?;
-        if answer["res_model"] == CHECK {
-            let message = "the key can't be removed without the password being asked for again";
-            return Err(ErpError::new(ErpErrorKind::AccessDenied, message));
-        }
+        dialogue.proved(password, KEYS, "remove", vec![ids]).await?;
     }
     Ok(())
 }
@@ -92,16 +77,35 @@ async fn soonest(caller: &Caller, domain: &Value) -> Result<Option<Timestamp>, E
 struct Dialogue<'a> {
     caller: &'a Caller,
     session: Arc<Session>,
+    major: u32,
 }
 
 impl<'a> Dialogue<'a> {
     async fn begin(caller: &'a Caller, login: &Login) -> Result<Self, ErpError> {
-        let session = caller.observed("session", "authenticate", login.current(&caller.client)).await?;
+        let (_, major) = version::ask(&caller.client).await?;
+        // An earlier session may have ended long ago: keys are made and removed once in months.
+        let session = caller.observed("session", "authenticate", login.afresh(&caller.client)).await?;
         if session.way != Way::Cookie {
             let message = "keys are managed in a session, which this server does not give for a password";
             return Err(ErpError::new(ErpErrorKind::InvalidRequest, message));
         }
-        Ok(Self { caller, session })
+        Ok(Self { caller, session, major })
+    }
+
+    /// Calls a method for which Odoo wants to know again who is asking.
+    async fn proved(&self, password: &str, model: &str, method: &str, args: Vec<Value>) -> Result<Value, ErpError> {
+        let action = self.call(model, method, args, Map::new()).await?;
+        if action["res_model"] != CHECK {
+            return Ok(action);
+        }
+        let check = json!([action["res_id"]]);
+        if self.major < 19 {
+            self.call(CHECK, "write", vec![check.clone(), json!({"password": password})], Map::new()).await?;
+        }
+        // From 19 on the password is not written anywhere.
+        let mut kwargs = Map::new();
+        kwargs.insert("context".into(), json!({"password": password}));
+        self.call(CHECK, "run_check", vec![check], kwargs).await
     }
 
     async fn call(

@@ -69,11 +69,6 @@ impl Odoo {
         Ok(Self { caller: Caller::new(connection, options, clock)?, keyring, owner: Mutex::new(None) })
     }
 
-    /// Removes the user's API keys of this name; needs a password.
-    pub(crate) async fn remove_keys(&self, name: &str) -> Result<(), ErpError> {
-        keys::remove(&self.caller, &self.keyring()?.login, name).await
-    }
-
     fn keyring(&self) -> Result<&Keyring, ErpError> {
         let message = "the connection has no password, and keys are made and removed with one";
         self.keyring.as_ref().ok_or_else(|| ErpError::new(ErpErrorKind::InvalidRequest, message))
@@ -126,6 +121,11 @@ impl Adapter for Odoo {
     async fn make_key(&self, name: &str) -> Result<NewKey, ErpError> {
         let Keyring { login, password } = self.keyring()?;
         keys::make(&self.caller, login, password, name).await
+    }
+
+    async fn remove_keys(&self, name: &str) -> Result<(), ErpError> {
+        let Keyring { login, password } = self.keyring()?;
+        keys::remove(&self.caller, login, password, name).await
     }
 
     async fn search_read(&self, query: &SearchRead) -> Result<Vec<Map<String, Value>>, ErpError> {

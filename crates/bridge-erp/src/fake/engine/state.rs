@@ -4,6 +4,7 @@ use super::cell::{Cell, Row};
 use super::schema::{Kind, MAGIC, Schema};
 use super::view::View;
 use crate::fake::Addon;
+use crate::fake::keys::Keys;
 use bridge_model::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(in crate::fake) struct State {
     pub(in crate::fake) events_cleaned_to: i64,
     /// Committed events that are to be pushed, oldest first.
     pub(in crate::fake) to_push: VecDeque<i64>,
+    /// The API keys that were made, besides the one that each user has.
+    pub(in crate::fake) keys: Keys,
 }
 
 /// An event whose transaction was committed.
@@ -106,6 +109,7 @@ impl State {
             events_max: events_max.max(1),
             events_cleaned_to: 0,
             to_push: VecDeque::new(),
+            keys: Keys::default(),
         }
     }
 

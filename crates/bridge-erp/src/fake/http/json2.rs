@@ -6,6 +6,7 @@ use super::services::{self, Request};
 use super::through;
 use crate::fake::Shared;
 use crate::fake::call::Outcome;
+use crate::fake::keys;
 use crate::fake::refusal::Refusal;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, State};
@@ -83,7 +84,9 @@ fn request(shared: &Shared, (model, name): (&str, &str), headers: &HeaderMap, bo
     let Some((_, key)) = credential.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
         return Err(werkzeug(StatusCode::UNAUTHORIZED, "Unauthorized", NOT_AUTHENTICATED));
     };
-    let uid = shared.read(|state| services::key_user(state, &json!(key.trim()))).ok_or_else(refused_key)?;
+    let uid = shared
+        .read(|state| services::key_user(state, &json!(key.trim()), shared.clock.now()))
+        .ok_or_else(refused_key)?;
     let mut arguments = match serde_json::from_slice::<Value>(if body.is_empty() { b"{}" } else { body }) {
         Ok(Value::Object(arguments)) => arguments,
         Ok(_) => return Err(werkzeug(StatusCode::BAD_REQUEST, "BadRequest", "the body is no object")),
@@ -92,7 +95,7 @@ fn request(shared: &Shared, (model, name): (&str, &str), headers: &HeaderMap, bo
             return Err(werkzeug(StatusCode::BAD_REQUEST, "BadRequest", &words));
         }
     };
-    if shared.read(|state| state.schema.find(model).is_none()) {
+    if shared.read(|state| state.schema.find(model).is_none() && !keys::is_known(model)) {
         let words = format!("the model '{model}' does not exist");
         return Err(werkzeug(StatusCode::NOT_FOUND, "NotFound", &words));
     }

@@ -3,8 +3,10 @@
 use crate::fake::Shared;
 use crate::fake::call::{self, Call, Outcome};
 use crate::fake::engine::state::State;
+use crate::fake::keys;
 use crate::fake::refusal::Refusal;
 use axum::http::{HeaderMap, header};
+use bridge_model::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// The version that the demo ERP says it is.
@@ -155,20 +157,26 @@ pub(super) fn serve(shared: &Shared, request: Request) -> (Outcome, Option<Strin
         Request::Common { method, args } => common(shared, &method, &args),
         Request::Databases { method } if method == "list" => Ok(Some(json!([shared.database]))),
         Request::Databases { .. } => Err(Refusal::denied()),
-        Request::Object { login, model, method, args, kwargs } => shared.work(|state, now| {
-            let uid = check_login(shared, state, &login)?;
-            call::run(state, Call { uid, model, method, args, kwargs }, now)
-        }),
+        Request::Object { login, model, method, args, kwargs } => shared
+            .work(|state, now| check_login(shared, state, &login, now))
+            .and_then(|uid| run(shared, None, Call { uid, model, method, args, kwargs })),
         Request::Known { uid, model, method, args, kwargs } => {
-            shared.work(|state, now| call::run(state, Call { uid, model, method, args, kwargs }, now))
+            run(shared, None, Call { uid, model, method, args, kwargs })
         }
         Request::CallKw { session, model, method, args, kwargs } => match shared.session_user(&session) {
-            Some(uid) => shared.work(|state, now| call::run(state, Call { uid, model, method, args, kwargs }, now)),
+            Some(uid) => run(shared, Some(&session), Call { uid, model, method, args, kwargs }),
             None => Err(Refusal::session_expired()),
         },
         Request::Session { action, session, params } => return session_action(shared, &action, &session, &params),
     };
     (outcome, None)
+}
+
+/// A call of a user who is known, over a session or without one.
+fn run(shared: &Shared, session: Option<&str>, call: Call) -> Outcome {
+    let Call { uid, model, method, args, kwargs } = &call;
+    let outcome = keys::call(shared, *uid, session, (model.as_str(), method.as_str()), args, kwargs);
+    outcome.unwrap_or_else(|| shared.work(|state, now| call::run(state, call, now)))
 }
 
 fn version() -> Value {
@@ -194,7 +202,8 @@ fn common(shared: &Shared, method: &str, args: &[Value]) -> Outcome {
                 return Err(Refusal::type_error("exp_login() missing 1 required positional argument: 'password'"));
             };
             check_database(shared, database)?;
-            let uid = shared.read(|state| find_user(state, login, password).or_else(|| key_user(state, password)));
+            let of_key = |state: &State| key_user(state, password, shared.clock.now());
+            let uid = shared.read(|state| find_user(state, login, password).or_else(|| of_key(state)));
             Ok(Some(uid.map_or(Value::Bool(false), Value::from)))
         }
         other => Err(Refusal::exception(format!("Method not found: {other}"))),
@@ -277,17 +286,21 @@ fn find_user(state: &State, login: &Value, password: &Value) -> Option<i64> {
     found.find(|one| one.cell("password").as_text() == Some(password)).map(|one| one.id)
 }
 
-fn check_login(shared: &Shared, state: &State, login: &Login) -> Result<i64, Refusal> {
+fn check_login(shared: &Shared, state: &State, login: &Login, now: Timestamp) -> Result<i64, Refusal> {
     check_database(shared, &login.database)?;
     let users = state.schema.find("res.users").ok_or_else(Refusal::denied)?;
     let one = state.view().get(users, login.uid).ok_or_else(|| Refusal::missing("res.users", login.uid, 1))?;
     let is_right = one.cell("password").as_text().is_some_and(|text| Some(text) == login.password.as_str())
-        || key_user(state, &login.password) == Some(login.uid);
+        || key_user(state, &login.password, now) == Some(login.uid);
     if is_right && one.cell("active").as_bool() { Ok(login.uid) } else { Err(Refusal::denied()) }
 }
 
-/// The user whose API key it is: each active user has one, which begins with the log-in name.
-pub(super) fn key_user(state: &State, key: &Value) -> Option<i64> {
+/// The user whose API key it is: each active user has one, which begins with the log-in name, besides those that were
+/// made.
+pub(super) fn key_user(state: &State, key: &Value, now: Timestamp) -> Option<i64> {
+    if let Some(uid) = state.keys.user(key.as_str()?, now) {
+        return Some(uid);
+    }
     let login = key.as_str()?.strip_suffix(super::super::API_KEY_END).filter(|login| !login.is_empty())?;
     let mut users = state.view().all(state.schema.find("res.users")?);
     users.find(|one| one.cell("login").as_text() == Some(login) && one.cell("active").as_bool()).map(|one| one.id)
