@@ -4,6 +4,7 @@
 //! [`Store`] is the only way in. Its operations live in the module of their noun.
 
 mod calls;
+mod credentials;
 mod crypt;
 mod cursors;
 mod db;
@@ -29,6 +30,7 @@ mod wal;
 #[cfg(test)]
 mod contract;
 
+pub use credentials::{Credential, RenewedKey};
 pub use cursors::{AppOfDevice, Cursor, CursorKey};
 pub use dead_letters::{DeadLetter, DeadLetterFilter, NewDeadLetter};
 pub use detection::{Choice, Detection, FoundModel, Ownership, StrategyHealth, TrackedModel};

@@ -230,8 +230,15 @@ impl Store {
         let gone = "(SELECT key FROM systems WHERE tenant_id = ?1 AND system_id = ?2 AND deleted_at IS NOT NULL)";
         let mut statements = vec![delete.expecting(Expect::Rows(1))];
         // What was mirrored there can't be ended without a connection.
-        let tables =
-            ["readable_models", "tracked_models", "detections", "strategy_health", "mirrored_states", "event_marks"];
+        let tables = [
+            "readable_models",
+            "tracked_models",
+            "detections",
+            "strategy_health",
+            "mirrored_states",
+            "event_marks",
+            "credentials",
+        ];
         statements.extend(tables.map(|table| {
             let sql = format!("DELETE FROM {table} WHERE tenant_id = ?1 AND system_key IN {gone}");
             Statement::new(sql, params![tenant, system_id])

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bed;
+mod credentials;
 mod cursors;
 mod dead_letters;
 mod detection;

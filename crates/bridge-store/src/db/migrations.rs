@@ -33,6 +33,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(6, "0006_mirror"),
     migration!(7, "0007_wal_places"),
     migration!(8, "0008_reader_notes"),
+    migration!(9, "0009_credentials"),
 ];
 
 /// The table that records which steps a database has had.
