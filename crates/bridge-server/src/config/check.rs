@@ -141,6 +141,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
     }
     for (name, days) in [
         ("security.refresh_token_expire_days", security.refresh_token_expire_days),
+        ("erp.key_renewal_days", erp.key_renewal_days),
         ("retention.log_days", retention.log_days),
         ("retention.device_days", retention.device_days),
         ("retention.dead_letter_days", retention.dead_letter_days),

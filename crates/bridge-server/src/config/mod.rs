@@ -361,6 +361,8 @@ pub struct Erp {
     pub reply_bytes_max: usize,
     /// The most calls to one system at once.
     pub calls_at_once_max: usize,
+    /// How long before its end an API key is renewed, in days.
+    pub key_renewal_days: u64,
 }
 
 impl Default for Erp {
@@ -370,6 +372,7 @@ impl Default for Erp {
             call_timeout_ms: 20_000,
             reply_bytes_max: 32 * 1024 * 1024,
             calls_at_once_max: 8,
+            key_renewal_days: 14,
         }
     }
 }

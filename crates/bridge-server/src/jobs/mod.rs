@@ -4,6 +4,8 @@
 //! another claims it, so every job is written to run twice.
 
 mod clean_up;
+mod renew_key;
 mod run;
 
+pub use renew_key::key_end;
 pub use run::{run, run_due};

@@ -122,6 +122,12 @@ table! {
     /// Times that the log of an ERP's database could not be read on, so that everything that may have changed was
     /// told anew. At first reading it counts as well.
     wal_reconciles: IntCounter = "wal_reconciles_total" [];
+    /// When the API key of a system ends, in seconds since 1970, as far as it is known. Beyond the first 200
+    /// systems they share `other`, with the first end.
+    credential_expires_at: GaugeVec = "credential_expires_at_seconds" ["tenant", "system"];
+    /// 1 while the API key of a system ends soon and can't be renewed, else 0. Beyond the first 200 systems
+    /// they share `other`, with their number.
+    credential_problems: IntGaugeVec = "credential_problems" ["tenant", "system"];
     /// Dead letters that are kept, of all tenants.
     dead_letters: IntGauge = "dead_letters" [];
     /// The log's last position. `tenant` is the tenant's number; beyond the first 100 they share `other`, with the

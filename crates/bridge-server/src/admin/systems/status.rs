@@ -4,10 +4,11 @@ use super::{PROBE_WAIT, as_fact, find, too_slow, was_reached};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::ingest::{ReaderStatus, WalStatus};
+use crate::jobs;
 use crate::mirror::MirrorStatus;
 use crate::problem::Problem;
 use bridge_erp::FeedKind;
-use bridge_model::{Strategy, SystemId};
+use bridge_model::{Strategy, SystemId, Timestamp};
 use bridge_store::System;
 use serde::Serialize;
 use serde_json::Value;
@@ -39,6 +40,10 @@ pub struct SystemStatus {
     pub mirror: Option<MirrorStatus>,
     /// How far the log of its database has been read, if this node reads it.
     pub wal: Option<WalStatus>,
+    /// When its API key ends, if it is reached by one and the end is known.
+    pub credential_expires_at: Option<Timestamp>,
+    /// Why that key can't be renewed, while its end is near and it can't.
+    pub credential_problem: Option<String>,
     /// What went wrong while asking, in the shape of errors.
     #[schema(value_type = Option<Problem>)]
     pub error: Option<Value>,
@@ -48,6 +53,7 @@ pub struct SystemStatus {
 pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Result<SystemStatus, Problem> {
     let system = find(cx, caller.tenant, system_id).await?;
     let readers = crate::ingest::reader_statuses(cx, &system).await?;
+    let (credential_expires_at, credential_problem) = jobs::key_end(cx, &system).await?;
     let mut status = SystemStatus {
         system_id: system.system_id.clone(),
         is_active: system.is_active,
@@ -60,6 +66,8 @@ pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
         readers,
         mirror: cx.mirrors.get(system.key),
         wal: cx.wal_readers.get(system.key),
+        credential_expires_at,
+        credential_problem,
         error: None,
     };
     let verdict = tokio::time::timeout(PROBE_WAIT, ask(cx, &system, &mut status)).await;

@@ -10,7 +10,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use bridge_model::Timestamp;
+use bridge_model::{SystemKey, Timestamp};
 use bridge_store::System;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -161,6 +161,7 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
         *connected.entry(system.system_type.clone()).or_default() += i64::from(any_up);
     }
     sample_wal(cx, &systems);
+    sample_credentials(cx, &systems).await?;
     let metrics = &cx.metrics;
     metrics.active_connections.reset();
     for (system_type, count) in connected {
@@ -210,6 +211,32 @@ fn labels(index: usize, system: &System) -> [String; 2] {
     } else {
         [OTHER.to_owned(), OTHER.to_owned()]
     }
+}
+
+async fn sample_credentials(cx: &Context, systems: &[System]) -> Result<(), Problem> {
+    let known: BTreeMap<SystemKey, (Option<Timestamp>, bool)> =
+        cx.store.credential_ends().await?.into_iter().map(|(key, end, is_stuck)| (key, (end, is_stuck))).collect();
+    let mut first_ends: BTreeMap<[String; 2], Timestamp> = BTreeMap::new();
+    let mut stuck: BTreeMap<[String; 2], i64> = BTreeMap::new();
+    for (index, system) in systems.iter().enumerate() {
+        let Some((end, is_stuck)) = known.get(&system.key) else { continue };
+        let labels = labels(index, system);
+        *stuck.entry(labels.clone()).or_default() += i64::from(*is_stuck);
+        if let Some(end) = end {
+            let first = first_ends.entry(labels).or_insert(*end);
+            *first = (*first).min(*end);
+        }
+    }
+    cx.metrics.credential_problems.reset();
+    for (labels, count) in stuck {
+        cx.metrics.credential_problems.with_label_values(&labels).set(count);
+    }
+    cx.metrics.credential_expires_at.reset();
+    for (labels, end) in first_ends {
+        let seconds = end.since(Timestamp::from_micros(0)).as_secs_f64();
+        cx.metrics.credential_expires_at.with_label_values(&labels).set(seconds);
+    }
+    Ok(())
 }
 
 async fn sample_tenants(cx: &Context) -> Result<(), Problem> {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod clean_up;
 mod front_door;
+mod keys;
 mod probes;
 mod systems;
 mod users;

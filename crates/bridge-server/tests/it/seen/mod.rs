@@ -4,4 +4,4 @@ mod log;
 mod metrics;
 mod panics;
 mod process;
-mod scrape;
+pub(crate) mod scrape;

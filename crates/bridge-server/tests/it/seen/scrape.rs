@@ -10,21 +10,21 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The answer of `/metrics`, each series (`name{label="value",…}`) with its value.
 #[derive(Debug)]
-pub(super) struct Scrape {
-    pub(super) types: BTreeMap<String, String>,
+pub(crate) struct Scrape {
+    pub(crate) types: BTreeMap<String, String>,
     values: BTreeMap<String, f64>,
 }
 
 impl Scrape {
     /// Asks now.
-    pub(super) async fn of(app: &App) -> Self {
+    pub(crate) async fn of(app: &App) -> Self {
         let answer = app.anonymous().get("/metrics").await;
         assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
         Self::read(answer.expect(200).as_str().expect("text"))
     }
 
     /// Asks until a condition holds.
-    pub(super) async fn until(app: &App, what: &str, holds: impl Fn(&Self) -> bool) -> Self {
+    pub(crate) async fn until(app: &App, what: &str, holds: impl Fn(&Self) -> bool) -> Self {
         eventually(what, PATIENCE, async || Some(Self::of(app).await).filter(|scrape| holds(scrape))).await
     }
 
@@ -44,18 +44,18 @@ impl Scrape {
     }
 
     /// The value of a series; `None` if there is none.
-    pub(super) fn get(&self, series: &str) -> Option<f64> {
+    pub(crate) fn get(&self, series: &str) -> Option<f64> {
         self.values.get(series).copied()
     }
 
     /// The value of a series that counts, 0 if nothing was counted.
-    pub(super) fn count(&self, series: &str) -> u64 {
+    pub(crate) fn count(&self, series: &str) -> u64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are small whole numbers")]
         self.get(series).map_or(0, |value| value as u64)
     }
 
     /// The values that a label has in a metric.
-    pub(super) fn label_values(&self, metric: &str, label: &str) -> BTreeSet<String> {
+    pub(crate) fn label_values(&self, metric: &str, label: &str) -> BTreeSet<String> {
         let start = format!("{label}=\"");
         let of_metric = self.values.keys().filter(|series| series.starts_with(&format!("{metric}{{")));
         of_metric
@@ -68,7 +68,7 @@ impl Scrape {
 }
 
 /// Registers a system at whose address nobody listens; the client pushes as it.
-pub(super) async fn pusher(app: &App, admin: &Client, system_id: &str) -> Client {
+pub(crate) async fn pusher(app: &App, admin: &Client, system_id: &str) -> Client {
     let body = json!({
         "system_id": system_id,
         "system_type": "odoo",

@@ -2,11 +2,18 @@
 
 use super::client::Client;
 use bridge_erp::fake::{DemoErp, Options};
+use bridge_model::Clock;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A demo ERP on a free port, in which nothing happens unless the test does it.
 pub(crate) async fn demo_erp() -> DemoErp {
     DemoErp::start(Options::default()).await.unwrap()
+}
+
+/// The same with another clock.
+pub(crate) async fn demo_erp_at(clock: Arc<dyn Clock>) -> DemoErp {
+    DemoErp::start(Options { clock, ..Options::default() }).await.unwrap()
 }
 
 /// Registers a demo ERP under this name; the answer holds the `push_key`.
