@@ -116,7 +116,7 @@ fn ask(shared: &Shared, uid: i64, session: Option<&str>, step: Step) -> Outcome 
     let secret = shared.entropy.hex(20);
     shared.work(|state, now| {
         if state.keys.proved.get(session).is_some_and(|at| now.since(*at) < PROOF) {
-            return done(&mut state.keys, uid, step, secret, now);
+            return done(&mut state.keys, uid, step, &secret, now);
         }
         let id = state.keys.next_id();
         state.keys.checks.insert(id, (session.to_owned(), step));
@@ -142,18 +142,18 @@ fn run_check(shared: &Shared, uid: i64, session: Option<&str>, id: i64, kwargs: 
         let check = state.keys.checks.remove(&id).filter(|(asked_in, _)| Some(asked_in.as_str()) == session);
         let Some((session, step)) = check else { return Err(Refusal::missing(CHECK, id, uid)) };
         state.keys.proved.insert(session, now);
-        done(&mut state.keys, uid, step, secret, now)
+        done(&mut state.keys, uid, step, &secret, now)
     })
 }
 
-fn done(keys: &mut Keys, uid: i64, step: Step, secret: String, now: Timestamp) -> Outcome {
+fn done(keys: &mut Keys, uid: i64, step: Step, secret: &str, now: Timestamp) -> Outcome {
     match step {
         Step::Make(wizard) => {
             let Some((name, days)) = keys.wizards.remove(&wizard) else {
                 return Err(Refusal::missing(DESCRIPTION, wizard, uid));
             };
             let expires_at = (days > 0).then(|| now.plus(Duration::from_hours(24 * days)));
-            keys.add(uid, &name, secret.clone(), expires_at);
+            keys.add(uid, &name, secret.to_owned(), expires_at);
             Ok(Some(json!({
                 "type": "ir.actions.act_window", "res_model": "res.users.apikeys.show", "name": "API Key Ready",
                 "views": [[false, "form"]], "target": "new", "context": {"default_key": secret},

@@ -81,12 +81,12 @@ impl Look<'_> {
     async fn take(&self) -> anyhow::Result<()> {
         let Self { cx, system } = self;
         let (tenant, key) = (system.tenant, system.key);
-        let connection = parse_connection(&system.connection).map_err(words)?;
+        let connection = parse_connection(&system.connection).map_err(words(cx))?;
         let Some(api_key) = connection.api_key.as_deref().filter(|key| !key.is_empty()) else {
             return Ok(cx.store.forget_credential(tenant, key).await?);
         };
         let hash = hash_of(api_key);
-        let adapter = cx.erps.adapter(system).map_err(words)?;
+        let adapter = cx.erps.adapter(system).map_err(words(cx))?;
         let now = cx.clock.now();
         let known = cx.store.credential(tenant, key).await?;
         if let Some(known) = &known
@@ -145,9 +145,9 @@ impl Look<'_> {
         let made = adapter.make_key(&name).await.context("make a key")?;
         let mut connection = system.connection.clone();
         connection["api_key"] = json!(made.key);
-        let parsed = parse_connection(&connection).map_err(words)?;
+        let parsed = parse_connection(&connection).map_err(words(cx))?;
         // An adapter of a connection with a key logs in with nothing but the key.
-        let tried = cx.erps.connect(&system.system_type, &parsed).map_err(words)?;
+        let tried = cx.erps.connect(&system.system_type, &parsed).map_err(words(cx))?;
         let found = tried.authenticate().await.context("try the new key out")?;
         anyhow::ensure!(found.erp_user_id == user.erp_user_id, "the new key is another user's");
         let key_hash = hash_of(&made.key);
@@ -187,8 +187,9 @@ fn hash_of(key: &str) -> String {
     })
 }
 
-fn words(problem: Problem) -> anyhow::Error {
-    anyhow::anyhow!("{}", problem.message)
+/// Makes a job's error of a problem, in the language of the log.
+fn words(cx: &Context) -> impl Fn(Problem) -> anyhow::Error {
+    move |problem| anyhow::anyhow!("{}", cx.texts.english(&problem.message))
 }
 
 /// When a system's key ends, as last learned, and why it can't be renewed, if it can't.
