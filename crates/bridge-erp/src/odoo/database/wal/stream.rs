@@ -26,6 +26,14 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// How many pieces may wait to be taken.
 const PIECES_MAX: usize = 8;
 
+/// After a small piece nothing is read for this long: what comes meanwhile becomes one piece. Otherwise each commit in
+/// the database would wake us and be made durable by itself, and the processor and the disk are often the database's
+/// own.
+const GATHER_INTERVAL: Duration = Duration::from_millis(10);
+
+/// After a piece with more bytes than this there is no such pause: we are behind.
+const GATHER_BYTES_MAX: usize = 32 * 1024;
+
 /// The shortest time between two confirmations.
 const CONFIRM_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -92,6 +100,7 @@ impl Stream {
             heard_at: Instant::now(),
             server_end: Lsn::default(),
             slimmer: None,
+            read_from: Instant::now(),
         };
         let task = tokio::spawn(async move {
             if let Err(error) = reader.run().await {
@@ -141,6 +150,8 @@ struct Reader {
     server_end: Lsn,
     /// Takes in a frame that is too large to keep, while one arrives.
     slimmer: Option<Slimmer>,
+    /// Before this nothing is read.
+    read_from: Instant,
 }
 
 /// What a frame is.
@@ -194,8 +205,13 @@ impl Reader {
     async fn wait(&mut self) -> Result<bool, DatabaseError> {
         let due = self.due();
         let silent_at = self.heard_at + self.silence_max;
+        let read_from = self.read_from;
+        let read = async {
+            sleep_until(read_from).await;
+            self.connection.read_more().await
+        };
         tokio::select! {
-            read = self.connection.read_more() => {
+            read = read => {
                 read?;
                 self.heard_at = Instant::now();
             }
@@ -220,6 +236,11 @@ impl Reader {
                 () = sleep_until(due) => self.tell().await?,
             }
         };
+        let bytes: usize = piece.messages.iter().map(Bytes::len).sum();
+        self.read_from = Instant::now();
+        if bytes > 0 && bytes <= GATHER_BYTES_MAX {
+            self.read_from += GATHER_INTERVAL;
+        }
         permit.send(Ok(piece));
         // Nothing was read meanwhile, which is no silence of the server.
         self.heard_at = Instant::now();
