@@ -143,6 +143,46 @@ pub struct FeedInfo {
     /// How long the oldest transaction now open in the ERP's database has been open, in milliseconds, where the
     /// add-on tells. An id that is missing for longer than this belongs to a transaction that was rolled back.
     pub oldest_transaction_ms: Option<u64>,
+    /// The models whose changes the table tells of; `None` where the add-on does not say.
+    pub covers: Option<Vec<ModelName>>,
+}
+
+/// A model as its system describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErpModel {
+    /// Its name.
+    pub model: ModelName,
+    /// Its name, for people.
+    pub label: Option<String>,
+    /// The modules that define it.
+    pub modules: Option<String>,
+    /// Whether its records are there only for a while, as those of a wizard.
+    pub is_transient: bool,
+    /// Whether it has no records of its own.
+    pub is_abstract: bool,
+    /// Whether its records tell when they were written last.
+    pub has_write_date: bool,
+}
+
+/// A field of a model as its system describes it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErpField {
+    /// Its name.
+    pub name: String,
+    /// Its name, for people.
+    pub label: String,
+    /// The type, in the system's own word.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The model that it points to.
+    pub relation: Option<String>,
+    /// Whether a record must have a value.
+    pub required: bool,
+    /// Whether people can't change it.
+    pub readonly: bool,
+    /// Whether the value is kept with the record, not computed when it is read.
+    pub stored: bool,
 }
 
 /// A row of the event table.
@@ -248,6 +288,22 @@ pub trait Adapter: fmt::Debug + Send + Sync {
 
     /// Counts records by a filter.
     async fn count(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError>;
+
+    /// Counts records by a filter, archived ones included.
+    async fn count_all(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError> {
+        self.count(model, domain).await
+    }
+
+    /// Every model that the system has, by name. A system that can't tell answers `UnknownMethod`.
+    async fn models(&self) -> Result<Vec<ErpModel>, ErpError> {
+        Err(ErpError::new(ErpErrorKind::UnknownMethod, "this kind of system does not tell its models"))
+    }
+
+    /// The fields of a model that the credential may see, by name. A system that can't tell answers `UnknownMethod`.
+    async fn fields(&self, model: &ModelName) -> Result<Vec<ErpField>, ErpError> {
+        let message = format!("this kind of system does not tell the fields of {model}");
+        Err(ErpError::new(ErpErrorKind::UnknownMethod, message))
+    }
 
     /// Creates records and answers their keys in the same order. Not safe to repeat.
     async fn create(&self, model: &ModelName, values: Vec<Map<String, Value>>) -> Result<Vec<RecordId>, ErpError>;

@@ -13,8 +13,8 @@ mod wire;
 mod xmlrpc;
 
 pub use adapter::{
-    Adapter, Connection, DeviceState, ErpEvent, FeedEvent, FeedInfo, FeedKind, Identity, NewKey, Protocol, SearchRead,
-    ServerInfo,
+    Adapter, Connection, DeviceState, ErpEvent, ErpField, ErpModel, FeedEvent, FeedInfo, FeedKind, Identity, NewKey,
+    Protocol, SearchRead, ServerInfo,
 };
 pub use error::{ErpError, ErpErrorClass, ErpErrorKind};
 pub use pool::{ClientOptions, SYSTEM_TYPES, connect};

@@ -1,8 +1,8 @@
 //! The words of the domain as the description of the API has them. The patterns are the rules of [`crate::ids`].
 
 use crate::{
-    AppType, DeviceId, Event, ModelName, Origin, Position, Priority, RecordId, SourceId, Strategy, SystemId, SystemKey,
-    TenantId, Timestamp, UserId,
+    AppType, DeviceId, Event, ModelClass, ModelName, Origin, Position, Priority, RecordId, SourceId, Strategy,
+    SystemId, SystemKey, TenantId, Timestamp, UserId,
 };
 use std::borrow::Cow;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
@@ -54,6 +54,11 @@ schemas! {
         [Origin::Push, Origin::Pull, Origin::Capture, Origin::Wal, Origin::Poll, Origin::Local].map(Origin::as_str),
     );
     Strategy = words("A way in which changes are detected.", Strategy::ALL.map(Strategy::as_str));
+    ModelClass = words(
+        "How much a model matters. Transient ones are never tracked.",
+        [ModelClass::Critical, ModelClass::Important, ModelClass::Standard, ModelClass::Transient]
+            .map(ModelClass::as_str),
+    );
     RecordId = OneOfBuilder::new()
         .item(ObjectBuilder::new().schema_type(Type::Integer).format(Some(INT64)))
         .item(ObjectBuilder::new().schema_type(Type::String))

@@ -50,7 +50,7 @@ pub struct TrackedModel {
     pub choice: Choice,
     /// The strategy in charge.
     pub owner: Option<Strategy>,
-    /// Since when it is.
+    /// Since when it is, or since when nobody is; `None` if nothing was decided yet.
     pub owned_since: Option<Timestamp>,
     /// The strategy that is taking over.
     pub successor: Option<Strategy>,
@@ -300,14 +300,7 @@ fn step_statement(
         Ownership::Cut { from, to } => Statement::new(
             "UPDATE tracked_models SET owner = ?5, owned_since = ?6, successor = NULL, successor_ready = 0
              WHERE tenant_id = ?1 AND system_key = ?2 AND model = ?3 AND COALESCE(owner, '') = ?4",
-            params![
-                tenant,
-                system,
-                model,
-                from.map_or("", Strategy::as_str),
-                to.map(Strategy::as_str),
-                to.map(|_| now)
-            ],
+            params![tenant, system, model, from.map_or("", Strategy::as_str), to.map(Strategy::as_str), now],
         ),
         Ownership::HandOver(to) => Statement::new(
             "UPDATE tracked_models SET successor = CASE WHEN owner = ?4 THEN NULL ELSE ?4 END, successor_ready = 0

@@ -4,7 +4,9 @@
 //! of the tenant's row in `log_heads`. Whoever reads on from the last position it has seen misses nothing.
 
 use crate::db::{Item, Param, Statement, params};
-use crate::{Fence, LogSpan, NewDeadLetter, NewJob, ReaderNote, SourceProgress, Store, StoreError, WalProgress};
+use crate::{
+    Fence, LogSpan, NewDeadLetter, NewJob, PolledSave, ReaderNote, SourceProgress, Store, StoreError, WalProgress,
+};
 use bridge_model::{Change, ModelName, NewChange, Position, SystemKey, TenantId, Timestamp};
 
 /// What one durable transaction adds to a tenant's log and beside it: all of it or nothing.
@@ -22,6 +24,8 @@ pub struct Append {
     pub wal: Option<WalProgress>,
     /// What the reader of another source remembers with this.
     pub note: Option<ReaderNote>,
+    /// What is known of a polled model with this.
+    pub polled: Option<PolledSave>,
     /// The writer's proof that it still leads.
     pub fence: Option<Fence>,
     /// The dead letter that this append is another try of: it is removed, or, if `dead_letters` says that it is still
@@ -36,8 +40,8 @@ impl Append {
 
     /// Whether it adds changes and touches nothing else.
     pub(crate) fn is_only_changes(&self) -> bool {
-        let Self { changes: _, jobs, dead_letters, progress, wal, note, fence, settles } = self;
-        let unread = progress.is_none() && wal.is_none() && note.is_none();
+        let Self { changes: _, jobs, dead_letters, progress, wal, note, polled, fence, settles } = self;
+        let unread = progress.is_none() && wal.is_none() && note.is_none() && polled.is_none();
         let alone = unread && fence.is_none() && settles.is_none();
         alone && jobs.is_empty() && dead_letters.is_empty()
     }

@@ -235,6 +235,8 @@ impl Store {
             "tracked_models",
             "detections",
             "strategy_health",
+            "polled_models",
+            "polled_ids",
             "mirrored_states",
             "event_marks",
             "credentials",

@@ -3,7 +3,7 @@
 use super::Addon;
 use super::engine::fields::type_name;
 use super::engine::rights::model_id;
-use super::engine::schema::{Kind, MAGIC};
+use super::engine::schema::{CREATE_DATE, CREATE_UID, Kind, MAGIC, WRITE_DATE, WRITE_UID};
 use super::engine::state::State;
 use super::engine::work::{Values, Work};
 use super::refusal::Refusal;
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 const RIGHTS: &str = include_str!("data/rights.txt");
 const COMPANY: &str = include_str!("data/company.json");
+
+/// The stored fields that every model has.
+const WRITTEN: [usize; 4] = [CREATE_UID, CREATE_DATE, WRITE_UID, WRITE_DATE];
 
 /// The groups: their names as the rights file has them, and as people see them. The ids are the places, from 1 on;
 /// a group implies the first, and the last implies all.
@@ -126,7 +129,7 @@ impl Filling<'_> {
                     "ir.model.fields",
                     json!({"name": field.name, "model": model.name, "model_id": model_id(index),
                            "field_description": field.label, "ttype": type_name(kind), "relation": relation,
-                           "required": field.required, "readonly": field.readonly, "store": place >= MAGIC}),
+                           "required": field.required, "readonly": field.readonly, "store": place >= MAGIC || WRITTEN.contains(&place)}),
                 )?;
             }
         }

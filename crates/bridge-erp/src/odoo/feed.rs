@@ -5,6 +5,7 @@ use super::errors;
 use super::normalise::feed_event;
 use crate::adapter::{FeedEvent, FeedInfo, FeedKind};
 use crate::{ErpError, ErpErrorKind};
+use bridge_model::ModelName;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -179,7 +180,12 @@ fn ours(answer: &Value) -> Result<FeedInfo, ErpError> {
         newest_id: newest_id.unwrap_or(0),
         cleaned_to: answer["event_id_cleaned_to"].as_i64().unwrap_or(0),
         oldest_transaction_ms: oldest_transaction_ms(answer),
+        covers: answer["tracked_models"].as_array().map(|names| names.iter().filter_map(model_name).collect()),
     })
+}
+
+fn model_name(name: &Value) -> Option<ModelName> {
+    ModelName::parse(name.as_str()?).ok()
 }
 
 /// The age in whole milliseconds, rounded up: too young would declare an open transaction lost.
@@ -224,6 +230,7 @@ async fn theirs(caller: &Caller) -> Result<FeedInfo, ErpError> {
         newest_id: newest.first().and_then(|row| row["id"].as_i64()).unwrap_or(0),
         cleaned_to: 0,
         oldest_transaction_ms: None,
+        covers: None,
     })
 }
 

@@ -9,6 +9,7 @@ mod feed;
 mod json2;
 mod jsonrpc;
 mod keys;
+mod models;
 mod names;
 mod normalise;
 mod read_as;
@@ -20,7 +21,8 @@ mod version;
 mod xml;
 
 use crate::adapter::{
-    Adapter, Connection, DeviceState, FeedEvent, FeedInfo, Identity, NewKey, Protocol, SearchRead, ServerInfo,
+    Adapter, Connection, DeviceState, ErpField, ErpModel, FeedEvent, FeedInfo, Identity, NewKey, Protocol, SearchRead,
+    ServerInfo,
 };
 use crate::pool::ClientOptions;
 use crate::{ErpError, ErpErrorKind};
@@ -154,6 +156,20 @@ impl Adapter for Odoo {
     async fn count(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError> {
         let answer = self.caller.read(&plain(model, "search_count", vec![domain.clone()])).await?;
         answer.as_u64().ok_or_else(|| unexpected("search_count"))
+    }
+
+    async fn count_all(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError> {
+        let mut call = plain(model, "search_count", vec![domain.clone()]);
+        call.kwargs.insert("context".into(), json!({"active_test": false}));
+        self.caller.read(&call).await?.as_u64().ok_or_else(|| unexpected("search_count"))
+    }
+
+    async fn models(&self) -> Result<Vec<ErpModel>, ErpError> {
+        models::all(&self.caller).await
+    }
+
+    async fn fields(&self, model: &ModelName) -> Result<Vec<ErpField>, ErpError> {
+        models::fields(&self.caller, model).await
     }
 
     async fn create(&self, model: &ModelName, values: Vec<Map<String, Value>>) -> Result<Vec<RecordId>, ErpError> {

@@ -99,6 +99,15 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
     ] {
         ensure!(number >= 1, "{name} must be at least 1");
     }
+    let poll = &config.detection.poll;
+    for (name, number) in [("rows_max", poll.rows_max), ("ids_max", poll.ids_max)] {
+        ensure!((1..=100_000).contains(&number), "detection.poll.{name} must be between 1 and 100000");
+    }
+    let share = poll.share_percent;
+    ensure!(
+        share > 0.0 && share <= 100.0,
+        "detection.poll.share_percent must be above 0 and at most 100, and is {share}"
+    );
     ensure!(retention.log_rows_max >= 1, "retention.log_rows_max must be at least 1");
     Ok(())
 }
@@ -125,6 +134,17 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("wal.sender_timeout_ms", 1_000, wal.sender_timeout_ms),
         ("wal.backoff_max_ms", 1, wal.backoff_max_ms),
         ("detection.owners_fresh_ms", 0, detection.owners_fresh_ms),
+        ("detection.discover_interval_ms", 1, detection.discover_interval_ms),
+        ("detection.watch_interval_ms", 10, detection.watch_interval_ms),
+        ("detection.failover_ms", 1, detection.failover_ms),
+        ("detection.poll.critical_interval_ms", 1, detection.poll.critical_interval_ms),
+        ("detection.poll.critical_idle_ms", 1, detection.poll.critical_idle_ms),
+        ("detection.poll.important_interval_ms", 1, detection.poll.important_interval_ms),
+        ("detection.poll.important_idle_ms", 1, detection.poll.important_idle_ms),
+        ("detection.poll.standard_interval_ms", 1, detection.poll.standard_interval_ms),
+        ("detection.poll.standard_idle_ms", 1, detection.poll.standard_idle_ms),
+        ("detection.poll.overlap_ms", 0, detection.poll.overlap_ms),
+        ("detection.poll.thorough_interval_ms", 0, detection.poll.thorough_interval_ms),
         ("sync.retry_window_ms", 1, sync.retry_window_ms),
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
         ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),

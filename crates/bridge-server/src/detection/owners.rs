@@ -54,6 +54,9 @@ pub struct ModelOwners {
 #[derive(Debug, Clone, Copy)]
 struct Shares {
     class: ModelClass,
+    has_write_date: bool,
+    /// Whether it was ever decided who owns it, if only that nobody does.
+    is_decided: bool,
     owner: Option<Strategy>,
     successor: Option<Strategy>,
     successor_ready: bool,
@@ -85,6 +88,8 @@ impl ModelOwners {
     fn of(version: Option<i64>, models: Vec<TrackedModel>) -> Self {
         let shares = |model: &TrackedModel| Shares {
             class: model.found.class,
+            has_write_date: model.found.has_write_date,
+            is_decided: model.owned_since.is_some(),
             owner: model.owner,
             successor: model.successor,
             successor_ready: model.successor_ready,
@@ -92,10 +97,11 @@ impl ModelOwners {
         Self { version, models: models.into_iter().map(|model| (model.found.model.clone(), shares(&model))).collect() }
     }
 
-    /// The strategy in charge of a model; `None` if it is not tracked. Of a model that was not discovered yet it is the
-    /// add-on: that its feed tells of it is reason enough.
+    /// The strategy in charge of a model; `None` if it is not tracked. Of a model that was not discovered yet, or of
+    /// which nothing was decided yet, it is the add-on: that its feed tells of it is reason enough.
     pub fn owner(&self, model: &ModelName) -> Option<Strategy> {
-        self.models.get(model).map_or(Some(Strategy::Addon), |shares| shares.owner)
+        let decided = self.models.get(model).filter(|shares| shares.is_decided);
+        decided.map_or(Some(Strategy::Addon), |shares| shares.owner)
     }
 
     /// Whether what `strategy` finds of this model goes into the log: it is in charge, or is taking over.
@@ -113,6 +119,21 @@ impl ModelOwners {
     /// How much a model matters; `None` if it was not discovered yet.
     pub fn class(&self, model: &ModelName) -> Option<ModelClass> {
         self.models.get(model).map(|shares| shares.class)
+    }
+
+    /// Whether a model's records tell when they were written last; `None` if it was not discovered yet.
+    pub fn has_write_date(&self, model: &ModelName) -> Option<bool> {
+        self.models.get(model).map(|shares| shares.has_write_date)
+    }
+
+    /// Whether this strategy has to read once more what there is of a model, and then gives it up.
+    pub fn is_to_give_up(&self, model: &ModelName, strategy: Strategy) -> bool {
+        self.models.get(model).is_some_and(|shares| shares.owner == Some(strategy) && shares.successor_ready)
+    }
+
+    /// Whether a model is being handed over.
+    pub fn is_moving(&self, model: &ModelName) -> bool {
+        self.models.get(model).is_some_and(|shares| shares.successor.is_some())
     }
 
     /// The models that a strategy is in charge of or is taking over, by name.
@@ -143,7 +164,14 @@ mod tests {
     }
 
     fn owned(owner: Option<Strategy>, successor: Option<Strategy>) -> ModelOwners {
-        let shares = Shares { class: ModelClass::Standard, owner, successor, successor_ready: false };
+        let shares = Shares {
+            class: ModelClass::Standard,
+            has_write_date: true,
+            is_decided: true,
+            owner,
+            successor,
+            successor_ready: false,
+        };
         ModelOwners { version: Some(1), models: HashMap::from([(model("res.partner"), shares)]) }
     }
 
@@ -153,6 +181,11 @@ mod tests {
         assert_eq!(nothing.owner(&model("res.partner")), Some(Strategy::Addon));
         assert!(nothing.takes(&model("res.partner"), Strategy::Addon));
         assert!(!nothing.takes(&model("res.partner"), Strategy::Poll));
+        // Between the look-up of the models and the decision about them, nothing of what it tells may be left out.
+        let mut undecided = owned(None, None);
+        undecided.models.values_mut().for_each(|shares| shares.is_decided = false);
+        assert_eq!(undecided.owner(&model("res.partner")), Some(Strategy::Addon));
+        assert!(undecided.takes(&model("res.partner"), Strategy::Addon));
     }
 
     #[test]

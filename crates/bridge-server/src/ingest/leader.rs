@@ -1,7 +1,7 @@
 //! The background readers of each active system, one for each strategy, each on one node at a time, and beside them
 //! what tells the system of its devices.
 
-use super::{capture, pull, wal};
+use super::{capture, poll, pull, wal, watch};
 use crate::config::ms;
 use crate::context::Context;
 use crate::mirror;
@@ -25,7 +25,7 @@ struct Kind {
     /// The beginning of its lease's name.
     lease: &'static str,
     /// Whether a system is read by it.
-    applies: fn(&System) -> bool,
+    applies: fn(&Context, &System) -> bool,
     /// Reads until it is stopped or loses the lease, and answers the lease as last renewed.
     read: for<'a> fn(&'a Context, &'a System, Lease, &'a CancellationToken) -> BoxFuture<'a, Lease>,
 }
@@ -35,22 +35,36 @@ const KINDS: &[Kind] = &[
     Kind {
         strategy: Strategy::Addon,
         lease: "pull",
-        applies: |_| true,
+        applies: |_, _| true,
         read: |cx, system, lease, stop| pull::read_while_leading(cx, system, lease, stop).boxed(),
     },
     Kind {
         strategy: Strategy::Capture,
         lease: "capture",
-        applies: capture::applies,
+        applies: |_, system| capture::applies(system),
         read: |cx, system, lease, stop| capture::read_while_leading(cx, system, lease, stop).boxed(),
     },
     Kind {
         strategy: Strategy::Wal,
         lease: "wal",
-        applies: wal::applies,
+        applies: |_, system| wal::applies(system),
         read: |cx, system, lease, stop| wal::read_while_leading(cx, system, lease, stop).boxed(),
     },
+    Kind {
+        strategy: Strategy::Poll,
+        lease: "poll",
+        applies: |cx, _| cx.config.detection.enabled,
+        read: |cx, system, lease, stop| poll::poll_while_leading(cx, system, lease, stop).boxed(),
+    },
 ];
+
+/// Who sees to it that each model has the best of them.
+const WATCH: Kind = Kind {
+    strategy: Strategy::Addon,
+    lease: "watch",
+    applies: |cx, _| cx.config.detection.enabled,
+    read: |cx, system, lease, stop| watch::watch_while_leading(cx, system, lease, stop).boxed(),
+};
 
 /// A reader that runs, and the settings it was started with.
 struct Running {
@@ -106,7 +120,7 @@ async fn reconcile(
         }
     }
     for (key, system) in active {
-        for kind in KINDS.iter().filter(|kind| (kind.applies)(&system)) {
+        for kind in KINDS.iter().filter(|kind| (kind.applies)(cx, &system)) {
             running.entry((key, kind.strategy)).or_insert_with(|| start(cx, node, kind, &system));
         }
     }
@@ -118,14 +132,21 @@ fn start(cx: &Context, node: &str, kind: &'static Kind, system: &System) -> Runn
     let (cx, node, system, stopped) = (cx.clone(), node.to_owned(), system.clone(), stop.clone());
     let task = tokio::spawn(async move {
         let read = || lead(cx.clone(), node.clone(), kind, system.clone(), stopped.clone());
+        let watch = || lead(cx.clone(), node.clone(), &WATCH, system.clone(), stopped.clone());
         let mirror = || mirror::run(&cx, &node, &system, &stopped);
-        let mirroring = async {
-            // The devices are told to the add-on that keeps the event table.
+        let once = async {
+            // What is done once for a system goes along with the reader that every system has: the devices are told to
+            // the add-on that keeps the event table, and the owners of the models are watched over.
             if kind.strategy == Strategy::Addon {
-                keep_going(&cx.metrics, "mirror", &stopped, mirror).await;
+                let watching = async {
+                    if (WATCH.applies)(&cx, &system) {
+                        keep_going(&cx.metrics, "watch", &stopped, watch).await;
+                    }
+                };
+                tokio::join!(keep_going(&cx.metrics, "mirror", &stopped, mirror), watching);
             }
         };
-        tokio::join!(keep_going(&cx.metrics, "reader", &stopped, read), mirroring);
+        tokio::join!(keep_going(&cx.metrics, "reader", &stopped, read), once);
     });
     Running { settings_of, stop: stop.drop_guard(), task }
 }

@@ -1,6 +1,7 @@
 //! The one way into the log: tracked models only, one durable transaction, then the wake-up.
 
 use crate::context::Context;
+use crate::detection::is_among;
 use crate::metrics::{Held, Timer};
 use crate::problem::Problem;
 use bridge_erp::ErpEvent;
@@ -27,10 +28,7 @@ pub async fn append(cx: &Context, tenant: TenantId, batch: Append) -> Result<App
 
 /// Whether changes of this model are taken at all. Our own tables and mirrors never are: they would feed themselves.
 pub fn tracked(untracked: &[String], model: &ModelName) -> bool {
-    !untracked.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => model.as_str().starts_with(start),
-        None => model.as_str() == pattern,
-    })
+    !is_among(untracked, model)
 }
 
 /// An event of the ERP as a change for the log.

@@ -438,6 +438,7 @@ mod tests {
             identity: identity.to_owned(),
             newest_id,
             oldest_transaction_ms: None,
+            covers: None,
             cleaned_to: 0,
         };
         for (known, read_to, told, newest_id, expected) in [

@@ -4,7 +4,7 @@ use crate::config::ms;
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_erp::FeedKind;
-use bridge_model::{Strategy, SystemKey, Timestamp};
+use bridge_model::{ModelName, Strategy, SystemKey, Timestamp};
 use bridge_store::{SourceState, System};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -53,21 +53,70 @@ pub struct ReaderStatus {
     pub last_error: Option<String>,
 }
 
+/// How polling of a system goes.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+pub struct PollStatus {
+    /// What it does now.
+    pub state: ReaderState,
+    /// How many models are polled.
+    pub models: usize,
+    /// By how much the model that has waited longest is overdue, in seconds: the share of the system's time is too
+    /// small for all the looks when this grows.
+    pub behind_seconds: f64,
+    /// The part of the system's time that polling has taken since it began on this node, in percent.
+    pub share_percent: f64,
+    /// Calls since then.
+    pub calls: u64,
+    /// When a look last succeeded.
+    pub last_success_at: Option<Timestamp>,
+    /// What went wrong last, while it does.
+    pub last_error: Option<String>,
+    /// Some of the models that can't be read.
+    pub refused: Vec<RefusedModel>,
+}
+
+/// A model that can't be read.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RefusedModel {
+    /// The model.
+    pub model: ModelName,
+    /// What the system says.
+    pub error: String,
+}
+
 /// The states of this node's readers.
 #[derive(Debug, Default)]
-pub struct Readers(Mutex<HashMap<(SystemKey, Strategy), ReaderStatus>>);
+pub struct Readers {
+    readers: Mutex<HashMap<(SystemKey, Strategy), ReaderStatus>>,
+    polls: Mutex<HashMap<SystemKey, PollStatus>>,
+}
 
 impl Readers {
     pub(super) fn update(&self, system: SystemKey, strategy: Strategy, change: impl FnOnce(&mut ReaderStatus)) {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((system, strategy)).or_default());
+        change(self.readers.lock().unwrap_or_else(PoisonError::into_inner).entry((system, strategy)).or_default());
+    }
+
+    /// Changes what is said of polling, and with it what is said of it as of every reader.
+    pub(super) fn update_poll(&self, system: SystemKey, change: impl FnOnce(&mut PollStatus)) {
+        let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = polls.entry(system).or_default();
+        change(status);
+        let PollStatus { state, last_success_at, last_error, .. } = status.clone();
+        drop(polls);
+        self.update(system, Strategy::Poll, |reader| {
+            (reader.state, reader.last_success_at, reader.last_error) = (state, last_success_at, last_error);
+        });
     }
 
     pub(super) fn forget(&self, system: SystemKey, strategy: Strategy) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(system, strategy));
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).remove(&(system, strategy));
+        if strategy == Strategy::Poll {
+            self.polls.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
+        }
     }
 
     fn get(&self, system: SystemKey, strategy: Strategy) -> Option<ReaderStatus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(system, strategy)).cloned()
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).get(&(system, strategy)).cloned()
     }
 }
 
@@ -102,6 +151,11 @@ pub(super) async fn wait_until_read(cx: &Context, system: &System, id: i64) -> R
 /// Whether everything up to `id` has been read or settled.
 pub(super) fn has_come_to(source: &SourceState, id: i64) -> bool {
     source.read_to >= id && source.gaps.iter().all(|gap| gap.id > id)
+}
+
+/// How polling of a system goes on this node.
+pub fn poll_status(cx: &Context, system: &System) -> PollStatus {
+    cx.readers.polls.lock().unwrap_or_else(PoisonError::into_inner).get(&system.key).cloned().unwrap_or_default()
 }
 
 /// The states of all of a system's readers: that of the event table, and those of other strategies that this node

@@ -187,6 +187,10 @@ token_form = يجب أن يكون الحقل { $field } رمزًا: أرقامً
 position_or_time = يجب أن يكون الحقل { $field } موضعًا بالأرقام أو وقتًا بصيغة RFC 3339
 
 ### ما يجتمع من الحقول
+model_not_found_yet = الحقل { $field } ليس نموذجًا في هذا النظام، أو لم يُبحث عنه بعد
+model_gone = يذكر الحقل { $field } نموذجًا لم يعد موجودًا
+model_never_tracked = لا يمكن أن يكون الحقل { $field } { $strategy }: هذا النموذج لا يُتابَع أبدًا
+strategy_not_available = لا يمكن أن يكون الحقل { $field } { $strategy } لأنه لا يرى هذا النموذج الآن؛ وما يراه: { $choices }
 cursor_of_another_page = يجب أن يكون الحقل { $field } قيمة next_cursor من صفحة أخرى
 not_with_cursor = لا يجوز إعطاء الحقل { $field } مع cursor
 offset_at_most = يجب ألا يتجاوز الحقل { $field } القيمة { $most }؛ تابع باستخدام cursor

@@ -174,6 +174,10 @@ token_form = { $field } must be a token: digits, as text or as a number
 position_or_time = { $field } must be a position in digits or an RFC 3339 time
 
 ### What goes together
+model_not_found_yet = { $field } is not a model of this system, or was not looked up yet
+model_gone = { $field } names a model that is there no longer
+model_never_tracked = { $field } can't be { $strategy }: this model is never tracked
+strategy_not_available = { $field } can't be { $strategy }, which does not see this model now; what does: { $choices }
 cursor_of_another_page = { $field } must be the next_cursor of another page
 not_with_cursor = { $field } must not be given together with cursor
 offset_at_most = { $field } must be at most { $most }; go on by cursor

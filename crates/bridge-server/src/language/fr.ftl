@@ -174,6 +174,10 @@ token_form = Le champ « { $field } » doit être un jeton : des chiffres, so
 position_or_time = Le champ « { $field } » doit être une position en chiffres ou une date et heure au format RFC 3339
 
 ### Ce qui va ensemble
+model_not_found_yet = Le champ « { $field } » ne désigne pas un modèle de ce système, ou celui-ci n’a pas encore été recherché
+model_gone = Le champ « { $field } » désigne un modèle qui n’existe plus
+model_never_tracked = Le champ « { $field } » ne peut pas être { $strategy } : ce modèle n’est jamais suivi
+strategy_not_available = Le champ « { $field } » ne peut pas être { $strategy }, qui ne voit pas ce modèle actuellement ; le voient : { $choices }
 cursor_of_another_page = Le champ « { $field } » doit être le next_cursor d’une autre page
 not_with_cursor = Le champ « { $field } » ne doit pas être indiqué avec cursor
 offset_at_most = Le champ « { $field } » ne doit pas dépasser { $most } ; continuez avec cursor

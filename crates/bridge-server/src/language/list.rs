@@ -175,6 +175,10 @@ messages! { Reason:
     token_form();
     position_or_time();
     // What goes together.
+    model_not_found_yet();
+    model_gone();
+    model_never_tracked(strategy: Text);
+    strategy_not_available(strategy: Text, choices: Text);
     cursor_of_another_page();
     not_with_cursor();
     offset_at_most(most: Number);

@@ -25,7 +25,8 @@ use prometheus::{
 pub const MODELS_MAX: usize = 200;
 
 /// Where panics are caught, as `panics_total` names it.
-const TASKS: &[&str] = &["request", "connection", "job", "jobs", "reader", "readers", "mirror", "heads"];
+const TASKS: &[&str] =
+    &["request", "connection", "job", "jobs", "reader", "readers", "poll", "watch", "mirror", "heads"];
 
 macro_rules! table {
     ($($(#[doc = $meaning:literal])+ $field:ident: $kind:ty = $name:literal $labels:tt;)+) => {
@@ -128,6 +129,15 @@ table! {
     /// 1 while the API key of a system ends soon and can't be renewed, else 0. Beyond the first 200 systems
     /// they share `other`, with their number.
     credential_problems: IntGaugeVec = "credential_problems" ["tenant", "system"];
+    /// Calls made to ERPs to compare records.
+    poll_calls: IntCounter = "poll_calls_total" [];
+    /// How long such a call took; its sum over time is the share of the ERPs' time that polling takes.
+    poll_call_seconds: Histogram = "poll_call_seconds" [];
+    /// By how much the polled model that has waited longest is overdue, in seconds. Systems that this node polls;
+    /// beyond the first 200 they share `other`, with the highest.
+    poll_behind: GaugeVec = "poll_behind_seconds" ["tenant", "system"];
+    /// Models that were taken from a strategy that had failed for too long.
+    takeovers: IntCounter = "detection_takeovers_total" [];
     /// Dead letters that are kept, of all tenants.
     dead_letters: IntGauge = "dead_letters" [];
     /// The log's last position. `tenant` is the tenant's number; beyond the first 100 they share `other`, with the

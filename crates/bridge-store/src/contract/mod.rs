@@ -15,6 +15,7 @@ mod log_trim;
 mod look_back;
 mod migrations;
 mod mirror;
+mod polled;
 mod postgres_only;
 mod reader_notes;
 mod rights;

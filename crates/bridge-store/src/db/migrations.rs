@@ -34,6 +34,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(7, "0007_wal_places"),
     migration!(8, "0008_reader_notes"),
     migration!(9, "0009_credentials"),
+    migration!(10, "0010_polling"),
 ];
 
 /// The table that records which steps a database has had.

@@ -158,6 +158,14 @@ impl Row {
         }
     }
 
+    pub(crate) fn get_opt_blob(&self, column: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.0.get(column) {
+            Some(Param::Blob(bytes)) => Ok(Some(bytes.clone())),
+            Some(Param::Null) => Ok(None),
+            _ => Err(WRONG),
+        }
+    }
+
     pub(crate) fn get_bool(&self, column: usize) -> Result<bool, StoreError> {
         Ok(self.get_i64(column)? != 0)
     }

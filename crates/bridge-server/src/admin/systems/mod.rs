@@ -2,14 +2,18 @@
 
 mod check;
 mod delete;
+mod detection;
 mod list;
+mod models;
 mod register;
 mod status;
 mod test;
 mod update;
 
 pub use delete::delete;
+pub use detection::{DetectionView, SetDetection, StrategyView, detection, set_detection};
 pub use list::{SystemPage, get, list};
+pub use models::{FieldPage, ModelPage, ModelView, ModelsQuery, fields, models};
 pub use register::{RegisterSystem, register};
 pub use status::{SystemStatus, status};
 pub use test::{SystemTest, test};

@@ -3,7 +3,7 @@
 use super::{PROBE_WAIT, as_fact, find, too_slow, was_reached};
 use crate::auth::Caller;
 use crate::context::Context;
-use crate::ingest::{ReaderStatus, WalStatus};
+use crate::ingest::{PollStatus, ReaderStatus, WalStatus};
 use crate::jobs;
 use crate::mirror::MirrorStatus;
 use crate::problem::Problem;
@@ -36,6 +36,8 @@ pub struct SystemStatus {
     pub reader: ReaderStatus,
     /// The same for every strategy that the system is read by: `addon` always, others where this node runs them.
     pub readers: BTreeMap<Strategy, ReaderStatus>,
+    /// How polling goes on the node that answers.
+    pub poll: PollStatus,
     /// How far it shows the devices of its users; `null` where it can't, and on nodes that do not tell it.
     pub mirror: Option<MirrorStatus>,
     /// How far the log of its database has been read, if this node reads it.
@@ -64,6 +66,7 @@ pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
         addon: None,
         reader: readers.get(&Strategy::Addon).cloned().unwrap_or_default(),
         readers,
+        poll: crate::ingest::poll_status(cx, &system),
         mirror: cx.mirrors.get(system.key),
         wal: cx.wal_readers.get(system.key),
         credential_expires_at,

@@ -3,7 +3,7 @@
 use crate::api::extract::bearer;
 use crate::api::openapi::{Refuses as _, TOKEN};
 use crate::context::Context;
-use crate::ingest::{ReaderState, reader_statuses};
+use crate::ingest::{ReaderState, poll_status, reader_statuses};
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use axum::Extension;
@@ -133,8 +133,14 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
     let mut connected: BTreeMap<String, i64> = BTreeMap::new();
     let mut sources: BTreeMap<[String; 3], Source> = BTreeMap::new();
     let mut mirrors: BTreeMap<[String; 2], f64> = BTreeMap::new();
+    let mut behind: BTreeMap<[String; 2], f64> = BTreeMap::new();
     for (index, system) in systems.iter().enumerate() {
         let labels = labels(index, system);
+        let poll = poll_status(cx, system);
+        if poll.state != ReaderState::Idle {
+            let longest = behind.entry(labels.clone()).or_default();
+            *longest = longest.max(poll.behind_seconds);
+        }
         if let Some(mirror) = cx.mirrors.get(system.key) {
             let lag = mirror.untold_since.map_or(0.0, |since| cx.clock.now().since(since).as_secs_f64());
             let highest = mirrors.entry(labels.clone()).or_insert(lag);
@@ -170,6 +176,10 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
     metrics.mirror_lag.reset();
     for (labels, seconds) in mirrors {
         metrics.mirror_lag.with_label_values(&labels).set(seconds);
+    }
+    metrics.poll_behind.reset();
+    for (labels, seconds) in behind {
+        metrics.poll_behind.with_label_values(&labels).set(seconds);
     }
     metrics.source_lag.reset();
     metrics.source_up.reset();

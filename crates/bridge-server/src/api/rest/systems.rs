@@ -1,15 +1,18 @@
 //! `/api/v1/systems…`
 
-use crate::admin::systems::{self, RegisterSystem, SystemPage, SystemStatus, SystemTest, SystemView, UpdateSystem};
-use crate::api::extract::{Body, Path};
-use crate::api::openapi::{ADMIN, BODY, QUERY, Refuses as _, TOKEN};
+use crate::admin::systems::{
+    self, DetectionView, FieldPage, ModelPage, ModelsQuery, RegisterSystem, SetDetection, SystemPage, SystemStatus,
+    SystemTest, SystemView, UpdateSystem,
+};
+use crate::api::extract::{Body, Path, Query};
+use crate::api::openapi::{ADMIN, BODY, ERP, QUERY, Refuses as _, TOKEN};
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use bridge_model::SystemId;
+use bridge_model::{ModelName, SystemId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +30,10 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(delete).refusing(&[ADMIN, QUERY, unknown, conflict]))
         .routes(routes!(test).refusing(&[ADMIN, QUERY, unknown]))
         .routes(routes!(status).refusing(&[TOKEN, QUERY, unknown]))
+        .routes(routes!(models).refusing(&[ADMIN, QUERY, unknown]))
+        .routes(routes!(fields).refusing(&[ADMIN, QUERY, unknown, ERP]))
+        .routes(routes!(detection).refusing(&[ADMIN, QUERY, unknown]))
+        .routes(routes!(set_detection).refusing(&[ADMIN, BODY, unknown]))
 }
 
 /// List the systems
@@ -164,6 +171,90 @@ async fn status(
     Path(system_id): Path<SystemId>,
 ) -> Result<Json<SystemStatus>, Problem> {
     systems::status(&cx, &caller, &system_id).await.map(Json)
+}
+
+/// List the models of a system
+///
+/// For admins. Each with its class, the strategies that can see its changes, the one in charge, and what that one
+/// promises.
+#[utoipa::path(
+    get,
+    path = "/api/v1/systems/{system_id}/models",
+    operation_id = "listModels",
+    tag = "Systems",
+    params(("system_id" = SystemId, Path, description = "The system."), ModelsQuery),
+    responses((status = 200, description = "A page of models, by name.", body = ModelPage))
+)]
+async fn models(
+    State(cx): State<Context>,
+    admin: Admin,
+    Path(system_id): Path<SystemId>,
+    Query(query): Query<ModelsQuery>,
+) -> Result<Json<ModelPage>, Problem> {
+    systems::models(&cx, &admin, &system_id, &query).await.map(Json)
+}
+
+/// List the fields of a model
+///
+/// For admins. The system is asked now, with its own credential.
+#[utoipa::path(
+    get,
+    path = "/api/v1/systems/{system_id}/models/{model}/fields",
+    operation_id = "listFields",
+    tag = "Systems",
+    params(
+        ("system_id" = SystemId, Path, description = "The system."),
+        ("model" = ModelName, Path, description = "The model."),
+    ),
+    responses((status = 200, description = "The fields, by name.", body = FieldPage))
+)]
+async fn fields(
+    State(cx): State<Context>,
+    admin: Admin,
+    Path((system_id, model)): Path<(SystemId, ModelName)>,
+) -> Result<Json<FieldPage>, Problem> {
+    systems::fields(&cx, &admin, &system_id, &model).await.map(Json)
+}
+
+/// See how changes are seen
+///
+/// For admins. Which strategies work, how many models each owns, and what was chosen.
+#[utoipa::path(
+    get,
+    path = "/api/v1/systems/{system_id}/detection",
+    operation_id = "readDetection",
+    tag = "Systems",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    responses((status = 200, description = "How changes are seen.", body = DetectionView))
+)]
+async fn detection(
+    State(cx): State<Context>,
+    admin: Admin,
+    Path(system_id): Path<SystemId>,
+) -> Result<Json<DetectionView>, Problem> {
+    systems::detection(&cx, &admin, &system_id).await.map(Json)
+}
+
+/// Choose how changes are seen
+///
+/// For admins. For single models, and for all that nothing was chosen for: a strategy, `auto` or `none`. Models change
+/// hands soon afterwards, and nothing is lost on the way.
+#[utoipa::path(
+    put,
+    path = "/api/v1/systems/{system_id}/detection",
+    operation_id = "chooseDetection",
+    tag = "Systems",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    request_body(content = SetDetection, example = json!({ "models": { "res.partner": "poll" }, "default": "auto" })),
+    responses((status = 200, description = "How changes are seen now.", body = DetectionView))
+)]
+async fn set_detection(
+    State(cx): State<Context>,
+    admin: Admin,
+    Path(system_id): Path<SystemId>,
+    Body(request): Body<SetDetection>,
+) -> Result<Json<DetectionView>, Problem> {
+    systems::set_detection(&cx, &admin, &system_id, request).await.map(Json)
 }
 
 /// The answer to a deletion.

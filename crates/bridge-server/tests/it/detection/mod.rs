@@ -1,3 +1,8 @@
 //! Who sees the changes of which model.
 
+mod company;
+mod discovery;
+mod handover;
 mod ownership;
+mod polling;
+mod schedules;

@@ -16,7 +16,7 @@ on_both_databases!(
 );
 
 async fn what_the_add_on_tells_of_a_model_that_is_not_its_own_stays_out_of_the_log(setup: Setup) {
-    let (app, erp) = (setup.start().await, demo_erp().await);
+    let (app, erp) = (setup.config(|config| config.detection.owners_fresh_ms = 0).start().await, demo_erp().await);
     let admin = app.admin().await;
     let system = register_demo_system(&admin, &erp, "main").await;
     let place = Place::of(&admin, system["id"].as_i64().unwrap()).await;

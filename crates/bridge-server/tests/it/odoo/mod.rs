@@ -1,6 +1,7 @@
-//! The product on a real Odoo 19 with the add-on installed.
+//! The product on a real Odoo 19, with the add-on installed and without it.
 
 mod keys;
 mod main_job;
 mod mirror;
+mod polling;
 mod server;

@@ -25,6 +25,7 @@ const VARIABLE: &str = "BRIDGECORE_TEST_ODOO";
 struct Description {
     command: Vec<String>,
     postgres: Database,
+    template_database: String,
     addon_template_database: Option<String>,
     run_as: Option<RunAs>,
     work_dir: PathBuf,
@@ -57,11 +58,26 @@ pub(super) struct Odoo {
 impl Odoo {
     /// Makes a database with the add-on and starts Odoo on it.
     pub(super) async fn start(name: &str) -> Self {
+        let description = Self::description();
+        let template = description.addon_template_database.clone();
+        let template = template.expect("the add-on could not be installed; see the log above");
+        Self::start_on(description, &template, name).await
+    }
+
+    /// Makes a database without the add-on and starts Odoo on it.
+    pub(super) async fn start_bare(name: &str) -> Self {
+        let description = Self::description();
+        let template = description.template_database.clone();
+        Self::start_on(description, &template, name).await
+    }
+
+    fn description() -> Description {
         let path = std::env::var(VARIABLE)
             .unwrap_or_else(|_| panic!("{VARIABLE} is not set; `cargo xtask test` provides a real Odoo and sets it"));
-        let description: Description = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let template =
-            description.addon_template_database.clone().expect("the add-on could not be installed; see the log above");
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    async fn start_on(description: Description, template: &str, name: &str) -> Self {
         let database = format!("{name}_{}", OsEntropy::new().unwrap().hex(6));
         let mut odoo = Self { description, database, port: free_port(), process: None, adapter: None };
         odoo.sql(&odoo.url("postgres"), &format!("CREATE DATABASE {} TEMPLATE {template}", odoo.database)).await;

@@ -73,6 +73,8 @@ impl Setup {
         config.ingest.pull_interval_max_ms = 200;
         config.ingest.pull_backoff_max_ms = 500;
         config.live.head_poll_ms = 50;
+        // Most tests are about something else than who sees which model.
+        config.detection.enabled = false;
         Self { config, clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy::new().unwrap()), _folder: folder }
     }
 

@@ -11,6 +11,7 @@ use crate::db::{Item, Statement, field_list};
 use crate::dead_letters::dead_letter_statements;
 use crate::jobs::insert_job;
 use crate::log::{Appended, Head, numeric_source_id};
+use crate::polled::polled_statements;
 use crate::reader_notes::save_note;
 use crate::source::{require, save_progress};
 use crate::wal::save_place;
@@ -308,6 +309,7 @@ async fn write<'a>(
         beside.extend(batch.progress.iter().flat_map(|progress| save_progress(*tenant, progress, *now)));
         beside.extend(batch.wal.iter().map(|wal| save_place(*tenant, wal)));
         beside.extend(batch.note.iter().map(|note| save_note(*tenant, note)));
+        beside.extend(batch.polled.iter().flat_map(|polled| polled_statements(*tenant, polled)));
         beside.extend(batch.jobs.iter().map(|job| insert_job(job, *now)));
         beside.extend(dead_letter_statements(*tenant, batch, *now));
     }

@@ -4,6 +4,7 @@ use super::{error, run};
 use crate::dead_letters::dead_letter_statements;
 use crate::jobs::insert_job;
 use crate::log::{Appended, Head, numeric_source_id};
+use crate::polled::polled_statements;
 use crate::reader_notes::save_note;
 use crate::source::{require, save_progress};
 use crate::wal::save_place;
@@ -75,6 +76,7 @@ impl Log<'_> {
         }
         self.run_all(batch.wal.iter().map(|wal| save_place(*tenant, wal)))?;
         self.run_all(batch.note.iter().map(|note| save_note(*tenant, note)))?;
+        self.run_all(batch.polled.iter().flat_map(|polled| polled_statements(*tenant, polled)))?;
         self.run_all(batch.jobs.iter().map(|job| insert_job(job, *now)))?;
         self.run_all(dead_letter_statements(*tenant, batch, *now))?;
         Ok(Appended { positions, head: head.position })

@@ -1,6 +1,7 @@
 //! Reading the log of the ERP's database.
 
 mod database;
+mod discovered;
 mod faults;
 mod install;
 mod tables;

@@ -1,0 +1,74 @@
+//! Models that change hands while people work on them.
+
+use super::company::{Company, PATIENCE, quick};
+use crate::ingest::pusher::log_of;
+use crate::support::{Setup, eventually, on_both_databases};
+use bridge_erp::fake::{Addon, Fault};
+use bridge_model::{Event, Strategy};
+use serde_json::json;
+
+on_both_databases!(
+    nothing_is_lost_between_the_add_on_and_polling,
+    polling_takes_over_from_an_add_on_that_fails_and_gives_back,
+);
+
+async fn nothing_is_lost_between_the_add_on_and_polling(setup: Setup) {
+    let mut company = Company::found(quick(setup), Addon::Bridgecore, 77, 12).await;
+    company.owned_by(Strategy::Addon).await;
+    for (chosen, strategy) in [("poll", Strategy::Poll), ("auto", Strategy::Addon), ("poll", Strategy::Poll)] {
+        company.set(&json!({ "default": "auto", "models": { "res.partner": chosen } })).await;
+        loop {
+            company.work();
+            company.work();
+            let model = company.tracked().await.unwrap();
+            company.device_follows().await;
+            if model.owner == Some(strategy) && model.successor.is_none() {
+                break;
+            }
+        }
+        for _ in 0..10 {
+            company.work();
+        }
+        company.end_all();
+        company.let_time_pass();
+        company.device_is_right(&format!("handed over to {strategy}")).await;
+    }
+    company.close().await;
+}
+
+async fn polling_takes_over_from_an_add_on_that_fails_and_gives_back(setup: Setup) {
+    let setup = quick(setup).config(|config| config.detection.failover_ms = 1_000);
+    let mut company = Company::found(setup, Addon::Bridgecore, 78, 12).await;
+    company.owned_by(Strategy::Addon).await;
+    // Polling has to be known to work before it is trusted with more.
+    company.set(&json!({ "models": { "res.country": "poll" } })).await;
+    eventually("polling works", PATIENCE, async || {
+        let seen = company.admin().await.get("/api/v1/systems/main/detection").await.expect(200);
+        (!seen["strategies"][3]["succeeded_at"].is_null()).then_some(())
+    })
+    .await;
+    company.erp.faults().fail_model("update.webhook", 1_000_000, Fault::Status(503));
+    company.work();
+    company.end_all();
+    company.owned_by(Strategy::Poll).await;
+    let resets = |log: &[bridge_model::Change]| log.iter().filter(|change| change.body.event == Event::Reset).count();
+    let log = log_of(company.app(), &company.admin().await).await;
+    assert!(resets(&log) > 0, "what the add-on would have told meanwhile may be missing");
+    for _ in 0..10 {
+        company.work();
+    }
+    company.end_all();
+    company.let_time_pass();
+    company.device_is_right("after the take-over").await;
+    let seen = company.admin().await.get("/api/v1/systems/main/detection").await.expect(200);
+    assert!(!seen["strategies"][0]["failing_since"].is_null(), "{seen}");
+
+    company.erp.faults().clear();
+    company.owned_by(Strategy::Addon).await;
+    for _ in 0..10 {
+        company.work();
+    }
+    company.end_all();
+    company.device_is_right("after it was given back").await;
+    company.close().await;
+}

@@ -1,0 +1,133 @@
+//! What polling sees, what it costs, and how it behaves where it can't see.
+
+use super::company::{Company, PARTNER, PATIENCE, quick};
+use crate::ingest::pusher::log_of;
+use crate::support::{Setup, eventually, on_both_databases};
+use bridge_erp::fake::{Addon, Fault};
+use bridge_model::{Change, Event, Origin, Priority, RecordId, Strategy};
+use serde_json::json;
+
+on_both_databases!(
+    creates_writes_and_deletes_are_told_apart,
+    many_deletions_are_found_among_many_records,
+    more_writes_than_can_be_noted_are_all_told_and_made_up_for,
+    a_model_that_may_not_be_read_does_not_stop_the_others,
+    polling_keeps_to_its_share_of_the_time,
+);
+
+async fn polled(setup: Setup, partners: usize) -> Company {
+    let company = Company::found(quick(setup), Addon::None, 7, partners).await;
+    company.owned_by(Strategy::Poll).await;
+    company.set(&json!({ "default": "none", "models": { "res.partner": "poll" } })).await;
+    company.adopted().await;
+    company
+}
+
+async fn wait_for(company: &Company, count: usize) -> Vec<Change> {
+    eventually(&format!("{count} changes are in the log"), PATIENCE, async || {
+        let log = log_of(company.app(), &company.admin().await).await;
+        (log.len() >= count).then_some(log)
+    })
+    .await
+}
+
+async fn creates_writes_and_deletes_are_told_apart(setup: Setup) {
+    let company = polled(setup, 3).await;
+    let ids = company.erp.db().ids(PARTNER);
+    let (written, deleted) = (ids[ids.len() - 1], ids[ids.len() - 2]);
+    let mut transaction = company.erp.db().begin(2);
+    let created = transaction.create(PARTNER, json!({ "name": "New" })).unwrap();
+    transaction.write(PARTNER, &[written], json!({ "active": false })).unwrap();
+    transaction.unlink(PARTNER, &[deleted]).unwrap();
+    transaction.commit();
+    wait_for(&company, 3).await;
+    company.looked().await;
+    company.looked().await;
+    let log = wait_for(&company, 3).await;
+    let mut told: Vec<_> =
+        log.iter().map(|change| (change.body.event, change.body.record_id.clone().unwrap())).collect();
+    told.sort_by_key(|(event, _)| event.as_str());
+    let number = RecordId::Number;
+    let wanted = [(Event::Create, number(created)), (Event::Unlink, number(deleted)), (Event::Write, number(written))];
+    assert_eq!(told, wanted, "each once");
+    assert!(log.iter().all(|change| change.body.origin == Origin::Poll && change.body.priority == Priority::High));
+    company.close().await;
+}
+
+async fn many_deletions_are_found_among_many_records(setup: Setup) {
+    let company = polled(setup, 3_000).await;
+    let ids = company.erp.db().ids(PARTNER);
+    let gone: Vec<i64> = ids[ids.len() - 2_900..].iter().copied().step_by(290).collect();
+    company.erp.faults().reset_counts();
+    let mut transaction = company.erp.db().begin(2);
+    transaction.unlink(PARTNER, &gone).unwrap();
+    transaction.commit();
+    let log = wait_for(&company, gone.len()).await;
+    let mut told: Vec<_> = log
+        .iter()
+        .map(|change| {
+            assert_eq!(change.body.event, Event::Unlink);
+            change.body.record_id.clone().unwrap().to_string().parse::<i64>().unwrap()
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, gone);
+    company.close().await;
+}
+
+async fn more_writes_than_can_be_noted_are_all_told_and_made_up_for(setup: Setup) {
+    let setup = setup.config(|config| config.detection.poll.noted_max = 50);
+    let mut company = polled(setup, 150).await;
+    let ids = company.erp.db().ids(PARTNER);
+    let many = &ids[ids.len() - 150..];
+    // What was written just before is too much to note as well.
+    let mut transaction = company.erp.db().begin(2);
+    transaction.write(PARTNER, many, json!({ "city": "Rabat" })).unwrap();
+    transaction.commit();
+    company.device_is_right("all are told").await;
+    company.time.jump(std::time::Duration::from_mins(5));
+    let mut transaction = company.erp.db().begin(2);
+    transaction.write(PARTNER, &many[..1], json!({ "city": "Fes" })).unwrap();
+    transaction.commit();
+    eventually("a reset makes up for what could not be noted", PATIENCE, async || {
+        let log = log_of(company.app(), &company.admin().await).await;
+        log.iter().any(|change| change.body.event == Event::Reset).then_some(())
+    })
+    .await;
+    company.device_is_right("at the end").await;
+    company.close().await;
+}
+
+async fn a_model_that_may_not_be_read_does_not_stop_the_others(setup: Setup) {
+    let mut company = polled(setup, 3).await;
+    company.erp.faults().fail_model("res.country", 1_000_000, Fault::Status(404));
+    company.set(&json!({ "models": { "res.country": "poll" } })).await;
+    let admin = company.admin().await;
+    let refused = eventually("the status names the model", PATIENCE, async || {
+        let status = admin.get("/api/v1/systems/main/status").await.expect(200);
+        status["poll"]["refused"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert_eq!(refused["model"], "res.country");
+    company.work();
+    company.end_all();
+    company.device_is_right("the partners go on").await;
+    company.close().await;
+}
+
+async fn polling_keeps_to_its_share_of_the_time(setup: Setup) {
+    let company = polled(setup, 3).await;
+    let setup_again =
+        |share: f64| move |config: &mut bridge_server::config::Config| config.detection.poll.share_percent = share;
+    let company = company.restarted_with(setup_again(20.0)).await;
+    company.erp.faults().latency_ms(5);
+    let admin = company.admin().await;
+    let poll = eventually("polling has made some calls", PATIENCE, async || {
+        let status = admin.get("/api/v1/systems/main/status").await.expect(200);
+        (status["poll"]["calls"].as_u64().unwrap() >= 60).then(|| status["poll"].clone())
+    })
+    .await;
+    // The pause after the last of the calls may not be over.
+    assert!(poll["share_percent"].as_f64().unwrap() < 22.0, "{poll}");
+    company.close().await;
+}
