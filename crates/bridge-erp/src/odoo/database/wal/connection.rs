@@ -7,6 +7,7 @@
 
 use super::error::{address, closed, cut, too_slow, unreadable};
 use super::pgoutput::Malformed;
+use super::socket::{Io, Socket};
 use crate::odoo::database::connect::target;
 use crate::odoo::database::{DatabaseError, DatabaseErrorKind};
 use bytes::{Buf, BytesMut};
@@ -19,7 +20,7 @@ use rustls::pki_types::ServerName;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding as WantedBinding, Host};
@@ -68,9 +69,6 @@ impl Target {
         Ok(Self { config, tls, application_name, timeout, sender_timeout })
     }
 }
-
-trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A connection that has logged in.
 pub struct Connection {
@@ -138,6 +136,11 @@ impl Connection {
             Ok(_) => Ok(()),
             Err(error) => Err(cut(error)),
         }
+    }
+
+    /// Leaves the socket unwatched until it is next read from or written to.
+    pub(super) fn rest(&mut self) -> Result<(), DatabaseError> {
+        self.io.rest().map_err(cut)
     }
 
     /// Sends what `write` puts into the buffer.
@@ -313,12 +316,12 @@ async fn dial_one(target: &Target, host: &Host, port: u16) -> Result<Box<dyn Io>
         Host::Tcp(name) => name,
         Host::Unix(folder) => {
             let path = folder.join(format!(".s.PGSQL.{port}"));
-            return Ok(Box::new(UnixStream::connect(path).await.map_err(cut)?));
+            return Ok(Box::new(Socket::Awake(UnixStream::connect(path).await.map_err(cut)?)));
         }
     };
     let mut socket = TcpStream::connect((name.as_str(), port)).await.map_err(cut)?;
     socket.set_nodelay(true).map_err(cut)?;
-    let Some(tls) = &target.tls else { return Ok(Box::new(socket)) };
+    let Some(tls) = &target.tls else { return Ok(Box::new(Socket::Awake(socket))) };
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     socket.write_all(&request).await.map_err(cut)?;
@@ -326,6 +329,6 @@ async fn dial_one(target: &Target, host: &Host, port: u16) -> Result<Box<dyn Io>
         return Err(address("the server does not encrypt, and the address asks for it"));
     }
     let server = ServerName::try_from(name.clone()).map_err(|_| address("the host is no valid name"))?;
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(server, socket).await.map_err(cut)?;
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(server, Socket::Awake(socket)).await.map_err(cut)?;
     Ok(Box::new(stream))
 }

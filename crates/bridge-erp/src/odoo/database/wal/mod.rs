@@ -14,6 +14,7 @@ pub mod pgoutput;
 pub mod publication;
 mod slim;
 pub mod slot;
+mod socket;
 mod stream;
 #[cfg(test)]
 mod tests;

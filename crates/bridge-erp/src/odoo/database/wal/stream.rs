@@ -26,10 +26,10 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// How many pieces may wait to be taken.
 const PIECES_MAX: usize = 8;
 
-/// After a small piece nothing is read for this long: what comes meanwhile becomes one piece. Otherwise each commit in
-/// the database would wake us and be made durable by itself, and the processor and the disk are often the database's
-/// own.
-const GATHER_INTERVAL: Duration = Duration::from_millis(10);
+/// After a small piece nothing is read for this long, and the socket rests: what comes meanwhile becomes one piece.
+/// Otherwise each commit in the database would wake us and be made durable by itself, and the processor and the disk are
+/// often the database's own.
+const GATHER_INTERVAL: Duration = Duration::from_millis(25);
 
 /// After a piece with more bytes than this there is no such pause: we are behind.
 const GATHER_BYTES_MAX: usize = 32 * 1024;
@@ -240,6 +240,7 @@ impl Reader {
         self.read_from = Instant::now();
         if bytes > 0 && bytes <= GATHER_BYTES_MAX {
             self.read_from += GATHER_INTERVAL;
+            self.connection.rest()?;
         }
         permit.send(Ok(piece));
         // Nothing was read meanwhile, which is no silence of the server.
