@@ -1,10 +1,12 @@
-//! Measures the reading of a database's log: `cargo run --release -p bridge-server --example wal -- URL`.
+//! Measures what reads an ERP's database: `cargo run --release -p bridge-server --example detection -- wal|capture URL`.
 //!
-//! URL is an empty database of a PostgreSQL with `wal_level = logical`, as a superuser. What is printed: how many
-//! changes a second reach the durable log from a backlog, and how long one takes from its commit at 500 a second. With
-//! `--hold` it only reads until it is stopped, for a measurement of what that costs the database.
+//! URL is an empty database of a PostgreSQL (for `wal` with `wal_level = logical`), as a superuser. What is printed: how
+//! many changes a second reach the durable log from a backlog, and how long one takes from its commit at 500 a second.
+//! With `--hold` it only reads until it is stopped, for a measurement of what that costs the database.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
+use bridge_erp::odoo::database::capture::{self, CaptureOptions, LockPatience};
+use bridge_erp::odoo::database::{Database, DatabaseOptions};
 use bridge_model::clock::SystemClock;
 use bridge_model::entropy::OsEntropy;
 use bridge_model::{ModelClass, ModelName, Position, Strategy, TenantId};
@@ -28,8 +30,7 @@ const TABLE: &str = "
         write_date timestamp);
     INSERT INTO res_partner (name, street, city, active, credit_limit, comment, create_uid, write_uid, create_date,
         write_date) SELECT 'Partner ' || n, 'Street ' || n, 'City', true, n, repeat('note ', 40), 2, 2, now(), now()
-        FROM generate_series(1, 100000) AS n;
-    CREATE PUBLICATION bridgecore FOR TABLE res_partner";
+        FROM generate_series(1, 100000) AS n";
 
 /// Changes in the backlog.
 const BACKLOG: i64 = 200_000;
@@ -41,22 +42,36 @@ const SECONDS: u64 = 20;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
+    let strategy = match arguments.next().context("say what is measured: wal or capture")?.as_str() {
+        "wal" => Strategy::Wal,
+        "capture" => Strategy::Capture,
+        other => bail!("neither wal nor capture: {other}"),
+    };
     let url = arguments.next().context("name the database")?;
     let hold = arguments.next().is_some_and(|argument| argument == "--hold");
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
     tokio::spawn(connection);
     client
-        .batch_execute("DROP PUBLICATION IF EXISTS bridgecore; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        .batch_execute(
+            "DROP PUBLICATION IF EXISTS bridgecore; DROP SCHEMA IF EXISTS bridgecore CASCADE;
+             DROP SCHEMA public CASCADE; CREATE SCHEMA public",
+        )
         .await?;
     client.batch_execute(TABLE).await?;
+    if strategy == Strategy::Wal {
+        client.batch_execute("CREATE PUBLICATION bridgecore FOR TABLE res_partner").await?;
+    } else {
+        install(&url).await?;
+    }
     let folder = tempfile::tempdir()?;
     let mut config = Config::default();
+    config.detection.enabled = false;
     config.store.url = format!("sqlite://{}", folder.path().join("bridgecore.db").display());
     config.server.listen = ([127, 0, 0, 1], 0).into();
     "0123456789abcdef0123456789abcdef".clone_into(&mut config.security.secret_key);
     config.security.encryption_keys = vec!["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned()];
     let app = start(config, Arc::new(SystemClock), Arc::new(OsEntropy::new()?)).await?;
-    let tenant = register(&app, &url).await?;
+    let tenant = register(&app, &url, strategy).await?;
     let begun = reads_to(&app, tenant, 1).await?;
     if hold {
         println!("reading until Ctrl-C");
@@ -75,7 +90,30 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn register(app: &RunningApp, url: &str) -> anyhow::Result<TenantId> {
+/// Puts the triggers into the database, as `bridgecore capture install` does, with ids only.
+async fn install(url: &str) -> anyhow::Result<()> {
+    let options = DatabaseOptions {
+        application_name: "bridgecore measurement".to_owned(),
+        connect_timeout_ms: 5_000,
+        statement_timeout_ms: 60_000,
+    };
+    let database = Database::connect(url, &options).await?;
+    let wanted = CaptureOptions {
+        tables: vec!["res_partner".to_owned()],
+        models: Vec::new(),
+        left_out: Vec::new(),
+        changed_columns: false,
+        row_image_bytes_max: 0,
+        notify: false,
+        role: "bridgecore_measurement".to_owned(),
+        role_password: "unused".to_owned(),
+        incarnation: "measurement".to_owned(),
+    };
+    capture::install(&database, &wanted, LockPatience::default(), &mut |_| {}).await?;
+    Ok(())
+}
+
+async fn register(app: &RunningApp, url: &str, strategy: Strategy) -> anyhow::Result<TenantId> {
     let store = &app.context.store;
     let tenant = store.tenants().await?.first().context("there is a tenant from the first start")?.id;
     let connection = json!({
@@ -99,11 +137,11 @@ async fn register(app: &RunningApp, url: &str) -> anyhow::Result<TenantId> {
         modules: None,
         class: ModelClass::Important,
         has_write_date: true,
-        available: vec![Strategy::Wal],
-        recommended: Some(Strategy::Wal),
+        available: vec![strategy],
+        recommended: Some(strategy),
     };
     store.save_found_models(tenant, system.key, &[found], None).await?;
-    let own = Ownership::Cut { from: None, to: Some(Strategy::Wal) };
+    let own = Ownership::Cut { from: None, to: Some(strategy) };
     store.move_ownership(tenant, system.key, &[(model, own)], None).await?;
     app.context.hub.systems_changed();
     Ok(tenant)
