@@ -19,12 +19,16 @@ pub(crate) struct TortureArgs {
     /// The seed of the first round; each further one has the next number. A failure names its own.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only the ways in whose name begins with this: capture.
+    /// Only this way in: capture, capture_rows, wal, pull or poll.
     #[arg(long)]
     only: Option<String>,
     /// The longest that a transaction stays open, in milliseconds.
     #[arg(long, default_value_t = 120_000)]
     hold_ms_max: u64,
+    /// How many rounds go on at once, each with a service and a database of its own. They spend most of their time with
+    /// waiting for transactions that are open.
+    #[arg(long, default_value_t = 8)]
+    at_once: u64,
 }
 
 /// Starts the server and runs the rounds.
@@ -43,6 +47,7 @@ pub(crate) fn run(args: &TortureArgs, stop: &Stop) -> Result<()> {
     cargo.env("BRIDGECORE_TORTURE_ROUNDS", args.rounds.to_string());
     cargo.env("BRIDGECORE_TORTURE_SEED", args.seed.to_string());
     cargo.env("BRIDGECORE_TORTURE_HOLD_MS_MAX", args.hold_ms_max.to_string());
+    cargo.env("BRIDGECORE_TORTURE_AT_ONCE", args.at_once.to_string());
     cargo.env("BRIDGECORE_TORTURE_MAY_CRASH", "1");
     if let Some(only) = &args.only {
         cargo.env("BRIDGECORE_TORTURE_ONLY", only);

@@ -19,21 +19,27 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the binary on the setup's database.
     pub(crate) async fn start(setup: &Setup) -> Self {
+        Self::try_start(setup, &[]).await.expect("the service ended before it listened")
+    }
+
+    /// The same with further variables; `None` if it ended before it listened.
+    pub(crate) async fn try_start(setup: &Setup, variables: &[(&str, String)]) -> Option<Self> {
         let mut command = Command::new(BINARY);
         command.arg("serve").stdout(Stdio::piped()).kill_on_drop(true);
-        for (name, value) in setup.environment() {
+        let further = variables.iter().map(|(name, value)| (*name, value.clone()));
+        for (name, value) in setup.environment().into_iter().chain(further) {
             command.env(name, value);
         }
         let mut child = command.env("BRIDGECORE_LOG__LEVEL", "error").spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let base = loop {
-            let line = lines.next_line().await.unwrap().expect("the service ended before it listened");
+            let line = lines.next_line().await.unwrap()?;
             if let Some((_, base)) = line.split_once("listens on ") {
                 break base.to_owned();
             }
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { child, base, http: reqwest::Client::builder().no_proxy().build().unwrap() }
+        Some(Self { child, base, http: reqwest::Client::builder().no_proxy().build().unwrap() })
     }
 
     /// The process's number.

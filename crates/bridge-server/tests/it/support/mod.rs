@@ -22,4 +22,4 @@ pub(crate) use erp::{demo_erp, demo_erp_at, register_demo_system, registration};
 pub(crate) use live::Live;
 pub(crate) use odoo_database::OdooDatabase;
 pub(crate) use setup::{ADMIN_PASSWORD, App, SECRET_KEY, Setup, manual_clock, on_both_databases};
-pub(crate) use wait::eventually;
+pub(crate) use wait::{eventually, pause, within};

@@ -37,6 +37,11 @@ impl OdooDatabase {
         url.to_string()
     }
 
+    /// The address of the server's first database.
+    pub(crate) fn server_url(&self) -> &str {
+        self.server.as_str()
+    }
+
     /// The role that reads the outbox: roles belong to the server, so that each database has one of its own.
     pub(crate) fn role(&self) -> String {
         format!("capture_{}", self.name)

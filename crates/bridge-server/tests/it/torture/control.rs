@@ -1,65 +1,172 @@
-//! Readers that look right and are not: the same writers make them lose changes, so that a torture test which passes
-//! means something.
+//! Readers that look right and are not: the same writers make them lose changes, and the same judgement says so. A
+//! torture test that passes means something because of them.
 
-use super::script::Script;
-use super::{Asked, writers};
+use super::judge::{Course, Lives, Told, compare, digest, states};
+use super::odoo::{self, Asked as Question, rows};
+use super::script::{Script, TABLES};
+use super::stand::ask;
+use super::writers::{self, Writers};
+use super::{Asked, Versions};
 use crate::support::OdooDatabase;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
-/// Reads rows above the highest value that was read, again and again, until the writers have ended.
-async fn read_above(database: &OdooDatabase, sql: &str, start: &str, ended: &std::cell::Cell<bool>) -> BTreeSet<i64> {
-    let client = database.client().await;
-    let (mut cursor, mut found) = (start.to_owned(), BTreeSet::new());
+/// How many scripts the writers go through.
+const ROUNDS: u64 = 10;
+
+/// Reads what has a higher id than what was read, again and again, until the writers have ended.
+async fn read_above(url: &str, sql: &str, mut last: i64, ended: &Cell<bool>) -> Vec<Told> {
+    let mut told = Vec::new();
     loop {
         // Whatever the last look does not see is never seen.
         let is_last = ended.get();
-        for row in client.query(sql, &[&cursor]).await.unwrap() {
-            found.insert(row.get::<_, i64>(0));
-            cursor = row.get(1);
+        let client = super::stand::connect(url).await;
+        for row in client.query(sql, &[&last]).await.unwrap() {
+            let (name, event): (String, String) = (row.get(1), row.get(3));
+            let Some((_, model)) = TABLES.iter().find(|(table, model)| name == *table || name == *model) else {
+                continue;
+            };
+            let event = match event.as_str() {
+                "I" | "create" => "create",
+                "U" | "write" => "write",
+                "D" | "unlink" => "unlink",
+                _ => "reset",
+            };
+            last = row.get(0);
+            told.push(Told {
+                position: i64::try_from(told.len()).unwrap(),
+                model: (*model).to_owned(),
+                record: row.get(2),
+                event: event.to_owned(),
+                version: 0,
+                source_id: None,
+                received_us: 0,
+            });
         }
         if is_last {
-            return found;
+            return told;
         }
         client.execute("SELECT pg_sleep_for('5 ms')", &[]).await.unwrap();
     }
 }
 
-const BY_ID: &str = "SELECT id AS found, id::text AS cursor FROM bridgecore.outbox
-    WHERE id > $1::text::bigint ORDER BY bridgecore.outbox.id";
-const BY_WRITE_DATE: &str = "SELECT id::bigint AS found, write_date::text AS cursor FROM res_partner
-    WHERE write_date > $1::text::timestamp ORDER BY res_partner.write_date, res_partner.id";
+/// Lets the writers write, and a reader by id read; answers in how many rounds the judgement found it out.
+async fn found_out(database: &OdooDatabase, newest: &str, above: &str, truncate: bool) -> usize {
+    let asked = Asked::of_environment();
+    let writers = Writers { url: database.url(), truncate };
+    let mut found_out = 0;
+    for seed in asked.seed..asked.seed + ROUNDS {
+        let script = Script::of(&mut ChaCha8Rng::seed_from_u64(seed), 150);
+        let last: i64 = ask(&writers.url, newest, &[]).await.get(0);
+        let ended = Cell::new(false);
+        let writing = async {
+            let committed = writers::run(&writers, &script).await;
+            ended.set(true);
+            committed
+        };
+        let (committed, told) = tokio::join!(writing, read_above(&writers.url, above, last, &ended));
+        if let Err(wrong) = compare(&Course::Whole(committed), &told, Versions::Untold) {
+            println!("seed {seed}: {wrong}");
+            found_out += 1;
+        }
+    }
+    found_out
+}
+
+async fn database_with_marks() -> OdooDatabase {
+    let database = OdooDatabase::create().await;
+    let marks = "CREATE TABLE torture_marks (number bigint PRIMARY KEY)";
+    database.client().await.batch_execute(marks).await.unwrap();
+    database
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_by_id_and_by_write_date_lose_changes() {
-    let database = OdooDatabase::create().await;
-    let client = database.client().await;
-    client.batch_execute("CREATE TABLE torture_marks (number bigint PRIMARY KEY)").await.unwrap();
+async fn a_reader_of_the_queue_by_id_loses_changes() {
+    let database = database_with_marks().await;
     database.install(&database.options()).await;
+    let newest = "SELECT coalesce(max(id), 0) FROM bridgecore.outbox";
+    let above =
+        "SELECT id, table_name, record_id, operation::text FROM bridgecore.outbox WHERE id > $1::bigint ORDER BY id";
+    assert!(found_out(&database, newest, above, true).await > 0, "a reader by id should lose something");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_of_the_add_ons_events_by_id_loses_changes() {
+    let database = database_with_marks().await;
+    odoo::keep_events(&database).await;
+    let newest = "SELECT coalesce(max(id), 0)::bigint FROM update_webhook";
+    let above = "SELECT id::bigint, model::text, record_id::bigint, event::text FROM update_webhook
+        WHERE id > $1::bigint ORDER BY id";
+    assert!(found_out(&database, newest, above, false).await > 0, "a reader by id should lose something");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_by_write_date_loses_changes_and_deletions() {
+    let database = database_with_marks().await;
+    odoo::keep_times(&database).await;
+    let url = database.url();
+    let writers = Writers { url: url.clone(), truncate: true };
     let asked = Asked::of_environment();
-    let (mut lost_by_id, mut lost_by_date) = (0, 0);
-    for seed in asked.seed..asked.seed + 10 {
-        let script = Script::of(&mut ChaCha8Rng::seed_from_u64(seed), asked.hold_ms_max);
-        let (id, date) = {
-            let sql = "SELECT coalesce(max(id), 0)::text, now()::timestamp::text FROM bridgecore.outbox";
-            let row = client.query_one(sql, &[]).await.unwrap();
-            (row.get::<_, String>(0), row.get::<_, String>(1))
-        };
-        let ended = std::cell::Cell::new(false);
+    let (mut late, mut deleted) = (0, 0);
+    for seed in asked.seed..asked.seed + ROUNDS {
+        let script = Script::of(&mut ChaCha8Rng::seed_from_u64(seed), 3_000);
+        let (mut lives, ended) = (Lives::default(), Cell::new(false));
         let writing = async {
-            writers::run(&database, &script).await;
+            let committed = writers::run(&writers, &script).await;
             ended.set(true);
+            committed
         };
-        let (by_id, by_date) =
-            (read_above(&database, BY_ID, &id, &ended), read_above(&database, BY_WRITE_DATE, &date, &ended));
-        let ((), by_id, by_date) = tokio::join!(writing, by_id, by_date);
-        let all = async |sql: &str, from: &str| -> BTreeSet<i64> {
-            client.query(sql, &[&from]).await.unwrap().iter().map(|row| row.get(0)).collect()
-        };
-        lost_by_id += all(BY_ID, &id).await.difference(&by_id).count();
-        lost_by_date += all(BY_WRITE_DATE, &date).await.difference(&by_date).count();
+        let (committed, told) = tokio::join!(writing, read_newer(&url, &ended));
+        lives.commit(&committed);
+        lives.tell(&told).unwrap();
+        let now = states(&url).await.unwrap();
+        if let Err(wrong) = lives.are_told(&now) {
+            println!("seed {seed}: {wrong}");
+            deleted += 1;
+        }
+        // The records that are still there, each of which such a reader should know at least.
+        let mut there = Lives::default();
+        let kept = committed
+            .iter()
+            .filter(|change| change.record.is_some_and(|record| now.contains_key(&(change.model.clone(), record))));
+        there.commit(&kept.cloned().collect::<Vec<_>>());
+        there.tell(&told).unwrap();
+        late += usize::from(there.are_told(&now).is_err());
     }
-    assert!(lost_by_id > 0, "a reader by id should lose something");
-    assert!(lost_by_date > 0, "a reader by write_date should lose something");
+    assert!(deleted > 0, "a reader by write_date should not see deletions");
+    assert!(late > 0, "a reader by write_date should lose the writes of long transactions");
+}
+
+/// Reads what was written after the last that was read, again and again, until the writers have ended.
+async fn read_newer(url: &str, ended: &Cell<bool>) -> Vec<Told> {
+    let mut last = TABLES.map(|_| "1970-01-01 00:00:00".to_owned());
+    let (mut told, mut known) = (Vec::new(), BTreeSet::new());
+    loop {
+        let is_last = ended.get();
+        for ((table, model), last) in TABLES.iter().zip(&mut last) {
+            let mut question = Question::all(json!([["write_date", ">", last.as_str()]]));
+            question.order = "write_date, id";
+            for row in rows(url, table, &question).await.unwrap() {
+                row["write_date"].as_str().unwrap().clone_into(last);
+                let record = row["id"].as_i64().unwrap();
+                let event = if known.insert((*model, record)) { "create" } else { "write" };
+                told.push(Told {
+                    position: i64::try_from(told.len()).unwrap(),
+                    model: (*model).to_owned(),
+                    record: Some(record),
+                    event: event.to_owned(),
+                    version: 0,
+                    source_id: Some(format!("control:{:016x}", digest(&row))),
+                    received_us: 0,
+                });
+            }
+        }
+        if is_last {
+            return told;
+        }
+        super::stand::connect(url).await.execute("SELECT pg_sleep_for('20 ms')", &[]).await.unwrap();
+    }
 }

@@ -82,7 +82,8 @@ fn statement(random: &mut ChaCha8Rng, hold_ms_max: u64) -> Statement {
         80 => Statement::Truncate { table: 2 },
         _ => {
             // Mostly short, sometimes as long as is allowed.
-            let most = if random.random_bool(0.05) { hold_ms_max } else { hold_ms_max.min(40) };
+            let short = (hold_ms_max / 10).clamp(40, 300).min(hold_ms_max);
+            let most = if random.random_bool(0.05) { hold_ms_max } else { short };
             Statement::Hold { ms: random.random_range(0..=most) }
         }
     }

@@ -1,21 +1,37 @@
-//! What a round stands on: the service as a process of its own, its store on PostgreSQL, and an Odoo's database.
+//! What a round stands on: the service as a process of its own, its store on PostgreSQL, and an ERP's database, with a
+//! network in between that can be cut.
 
-use super::Path;
 use super::faults::Fault;
-use super::judge::PATIENCE;
-use super::script::TABLES;
+use super::judge::{PATIENCE, Told};
+use super::odoo::OdooServer;
+use super::proxy::{Net, Proxy};
+use super::script::{Part, Script, Statement, TABLES, Transaction};
+use super::writers::{self, Change, Writers};
+use super::{Asked, Path, Reaches, restore, transaction_age_max};
 use crate::crash::process::Process;
 use crate::ingest::pusher::tenant_of;
-use crate::support::{OdooDatabase, Setup, eventually};
+use crate::support::{OdooDatabase, Setup, eventually, pause};
 use bridge_model::{ModelClass, ModelName, SystemKey};
 use bridge_store::{FoundModel, Ownership};
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+use std::time::Duration;
+use tempfile::NamedTempFile;
 use tokio::sync::Mutex;
-use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, NoTls, Row};
 
 /// The stand of one path.
 pub(super) struct Stand {
+    pub(super) path: &'static Path,
     pub(super) database: OdooDatabase,
+    net: Proxy,
+    /// Where the ERP is reached by its API.
+    _odoo: Option<OdooServer>,
+    /// By how much the ERP's clock is put forward when a round is over, so that no transaction can still be open.
+    pub(super) jump: Duration,
     setup: Setup,
+    variables: Vec<(&'static str, String)>,
     /// The address of the service's store.
     store: String,
     /// Taken while it is killed and started again.
@@ -23,35 +39,40 @@ pub(super) struct Stand {
 }
 
 impl Stand {
-    pub(super) async fn start(path: &Path) -> Self {
+    pub(super) async fn start(path: &'static Path, asked: &Asked) -> Self {
         let database = OdooDatabase::create().await;
-        let client = database.client().await;
-        client.batch_execute("CREATE TABLE torture_marks (number bigint PRIMARY KEY)").await.unwrap();
-        (path.prepare)(&database).await;
+        prepare(path, &database).await;
+        let odoo = match path.reaches {
+            Reaches::Database => None,
+            Reaches::Api { has_feed } => Some(OdooServer::start(&database, has_feed).await),
+        };
+        let server = url::Url::parse(&database.url()).unwrap();
+        let there = odoo.as_ref().map_or_else(
+            || format!("{}:{}", server.host_str().unwrap(), server.port().unwrap()),
+            |odoo| odoo.address.to_string(),
+        );
+        let net = Proxy::start(there).await;
         let mut store = String::new();
         let setup = Setup::postgres().await.config(|config| store.clone_from(&config.store.url));
-        let app = setup.start().await;
-        let admin = app.admin().await;
-        let system = admin.post("/api/v1/systems", &database.registration("main")).await.expect(201);
-        let (tenant, system) = (tenant_of(&admin).await, SystemKey(system["id"].as_i64().unwrap()));
-        let found = TABLES.map(|(_, model)| FoundModel {
-            model: ModelName::parse(model).unwrap(),
-            label: None,
-            table_name: None,
-            modules: None,
-            class: ModelClass::Standard,
-            has_write_date: true,
-            available: vec![path.strategy],
-            recommended: Some(path.strategy),
-        });
-        let kept = &app.context().store;
-        kept.save_found_models(tenant, system, &found, None).await.unwrap();
-        let cut = Ownership::Cut { from: None, to: Some(path.strategy) };
-        let steps = found.map(|found| (found.model, cut.clone()));
-        kept.move_ownership(tenant, system, &steps, None).await.unwrap();
-        app.stop().await;
-        let service = Mutex::new(Some(Process::start(&setup).await));
-        Self { database, setup, store, service }
+        register(path, &setup, &database, &net).await;
+        // Only now, so that nobody has read them before it was decided who owns the models.
+        let inserts =
+            TABLES.map(|(table, _)| format!("INSERT INTO {table} (version) SELECT 1 FROM generate_series(1, 5);"));
+        database.client().await.batch_execute(&inserts.concat()).await.unwrap();
+        let service = Mutex::new(None);
+        let variables = (path.variables)(asked);
+        let jump = transaction_age_max(asked.hold_ms_max(path)) + Duration::from_mins(2);
+        let stand = Self { path, database, net, _odoo: odoo, jump, setup, variables, store, service };
+        stand.start_service().await;
+        eventually(&format!("{}: the changes are read", path.name), PATIENCE, async || {
+            stand.store().await.query_one(path.is_ready, &[]).await.ok()?.get::<_, bool>(0).then_some(())
+        })
+        .await;
+        stand
+    }
+
+    pub(super) fn writers(&self) -> Writers {
+        Writers { url: self.database.url(), truncate: self.path.tells_truncate }
     }
 
     /// A connection to the service's store, as soon as the server lets us: it may just have been killed.
@@ -66,51 +87,204 @@ impl Stand {
 
     /// The last position in the log.
     pub(super) async fn head(&self) -> i64 {
-        let sql = "SELECT coalesce(max(position), 0) FROM changes";
-        self.store().await.query_one(sql, &[]).await.unwrap().get(0)
+        ask(&self.store, "SELECT coalesce(max(position), 0) FROM changes", &[]).await.get(0)
     }
 
-    /// Makes the fault happen, some milliseconds from now.
-    pub(super) async fn suffer(&self, fault: Fault, pause_ms: u64) {
-        let client = self.erp().await;
-        let pause = f64::from(u32::try_from(pause_ms).unwrap()) / 1_000.0;
-        client.execute("SELECT pg_sleep_for(make_interval(secs => $1))", &[&pause]).await.unwrap();
-        match fault {
-            Fault::Nothing => {}
-            Fault::KillService => {
-                let mut service = self.service.lock().await;
-                service.take().unwrap().kill_9().await;
-                *service = Some(Process::start(&self.setup).await);
-            }
-            Fault::CutConnections => {
-                for _ in 0..3 {
-                    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
-                    client.execute(cut, &[&self.database.role()]).await.unwrap();
-                    client.execute("SELECT pg_sleep_for(make_interval(secs => $1))", &[&(pause / 2.0)]).await.unwrap();
-                }
-            }
-            Fault::CrashDatabase => {
-                let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
-                let kill = tokio::process::Command::new("kill").args(["-9", &pid.to_string()]).status().await.unwrap();
-                assert!(kill.success());
-            }
-        }
+    /// How many changes the log holds after a position.
+    pub(super) async fn count(&self, from: i64) -> i64 {
+        ask(&self.store, "SELECT count(*) FROM changes WHERE position > $1", &[&from]).await.get(0)
     }
 
-    pub(super) async fn stop(self) {
-        if let Some(service) = self.service.into_inner() {
+    /// What the log holds after a position.
+    pub(super) async fn told(&self, from: i64) -> Vec<Told> {
+        let sql = "SELECT position, model, record_id, event, coalesce(new_data, old_data, payload), source_id,
+            received_at FROM changes WHERE position > $1 ORDER BY position";
+        let rows =
+            eventually("the log is read", PATIENCE, async || self.store().await.query(sql, &[&from]).await.ok()).await;
+        rows.iter().map(Told::of_log).collect()
+    }
+
+    /// Writes one record more, when all writers have ended.
+    pub(super) async fn write_last(&self) -> Change {
+        let insert = Part::Do(Statement::Insert { table: 0, rows: 1 });
+        let script = Script { writers: vec![vec![Transaction { parts: vec![insert], commits: true }]] };
+        let written = eventually("one record more is written", PATIENCE, async || {
+            writers::run(&self.writers(), &script).await.pop()
+        });
+        written.await
+    }
+
+    async fn start_service(&self) {
+        let started =
+            eventually("the service starts", PATIENCE, async || Process::try_start(&self.setup, &self.variables).await);
+        *self.service.lock().await = Some(started.await);
+    }
+
+    async fn kill_service(&self) {
+        let service = self.service.lock().await.take();
+        if let Some(service) = service {
             service.kill_9().await;
         }
     }
+
+    /// Makes the fault happen while the writers write; `random` says when.
+    pub(super) async fn suffer(&self, fault: Fault, random: &mut ChaCha8Rng) -> Option<NamedTempFile> {
+        let mut moment = || Duration::from_millis(random.random_range(0..200));
+        let (first, second, third) = (moment(), moment(), moment());
+        pause(first).await;
+        match fault {
+            Fault::Nothing => {}
+            Fault::KillService => {
+                self.kill_service().await;
+                self.start_service().await;
+            }
+            Fault::CutNetwork => {
+                for _ in 0..3 {
+                    self.net.set(Net::Silent);
+                    pause(second).await;
+                    self.net.set(Net::Cut);
+                    pause(third).await;
+                    self.net.set(Net::Open);
+                    pause(second + third).await;
+                }
+            }
+            Fault::EndConnections => {
+                for _ in 0..3 {
+                    self.end_connections().await;
+                    pause(second / 2).await;
+                }
+            }
+            Fault::CrashDatabase => {
+                let client = self.erp().await;
+                if let Ok(row) = client.query_one("SELECT pg_backend_pid()", &[]).await {
+                    let kill = ["-9".to_owned(), row.get::<_, i32>(0).to_string()];
+                    let killed = tokio::process::Command::new("kill").args(kill).status().await.unwrap();
+                    // Another stand's crash may have been faster.
+                    println!("a process of the database was killed: {killed}");
+                }
+            }
+            Fault::LoseSlot => {
+                eventually("the slot is dropped", PATIENCE, async || {
+                    self.end_connections().await;
+                    let sql = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+                        WHERE database = current_database()";
+                    (!self.erp().await.query(sql, &[]).await.ok()?.is_empty()).then_some(())
+                })
+                .await;
+            }
+            Fault::Restore { caught_up, .. } => {
+                let dump = restore::dump(&self.database).await;
+                if !caught_up {
+                    pause(second).await;
+                    self.net.set(Net::Cut);
+                }
+                return Some(dump);
+            }
+        }
+        None
+    }
+
+    /// Puts the ERP back to a dump. The service can't see it until [`Self::reconnect`].
+    pub(super) async fn restore(&self, dump: &NamedTempFile, kills: bool) {
+        self.net.set(Net::Cut);
+        if kills {
+            self.kill_service().await;
+        }
+        restore::restore(&self.database, dump.path(), self.path.on_restore).await;
+    }
+
+    /// Lets the service see the ERP again.
+    pub(super) async fn reconnect(&self) {
+        self.net.set(Net::Open);
+        if self.service.lock().await.is_none() {
+            self.start_service().await;
+        }
+    }
+
+    async fn end_connections(&self) {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name LIKE 'bridgecore%'";
+        // A server that is down has ended them already.
+        self.erp().await.query(sql, &[]).await.ok();
+    }
+
+    pub(super) async fn stop(self) {
+        self.kill_service().await;
+        if self.path.can_lose_slot {
+            // A slot that stays keeps the server's log, and its place is one of few.
+            eventually("the slot is dropped", PATIENCE, async || {
+                self.end_connections().await;
+                let sql = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+                    WHERE database = current_database()";
+                self.erp().await.query(sql, &[]).await.ok()
+            })
+            .await;
+        }
+    }
+}
+
+/// Makes the database what the path needs.
+async fn prepare(path: &Path, database: &OdooDatabase) {
+    let client = database.client().await;
+    client.batch_execute("CREATE TABLE torture_marks (number bigint PRIMARY KEY)").await.unwrap();
+    (path.prepare)(database).await;
+}
+
+/// Registers the ERP as a system, and puts the path's strategy in charge of the models.
+async fn register(path: &Path, setup: &Setup, database: &OdooDatabase, net: &Proxy) {
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let mut registration = database.registration("main");
+    let connection = registration["connection_config"].as_object_mut().unwrap();
+    match path.reaches {
+        Reaches::Database => {
+            let mut url = url::Url::parse(&(path.reader_url)(database)).unwrap();
+            url.set_port(Some(net.address.port())).unwrap();
+            connection.insert("postgres_url".to_owned(), url.as_str().into());
+        }
+        Reaches::Api { .. } => {
+            connection.remove("postgres_url");
+            connection.insert("url".to_owned(), format!("http://{}", net.address).into());
+        }
+    }
+    let system = admin.post("/api/v1/systems", &registration).await.expect(201);
+    let (tenant, system) = (tenant_of(&admin).await, SystemKey(system["id"].as_i64().unwrap()));
+    let found = TABLES.map(|(_, model)| FoundModel {
+        model: ModelName::parse(model).unwrap(),
+        label: None,
+        table_name: None,
+        modules: None,
+        class: ModelClass::Standard,
+        has_write_date: true,
+        available: vec![path.strategy],
+        recommended: Some(path.strategy),
+    });
+    let kept = &app.context().store;
+    kept.save_found_models(tenant, system, &found, None).await.unwrap();
+    let cut = Ownership::Cut { from: None, to: Some(path.strategy) };
+    let steps = found.map(|found| (found.model, cut.clone()));
+    kept.move_ownership(tenant, system, &steps, None).await.unwrap();
+    app.stop().await;
+}
+
+/// A connection, or why there is none.
+pub(super) async fn try_connect(url: &str) -> Result<Client, Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 /// Connects as soon as the server lets us: it may just have been killed.
 pub(super) async fn connect(url: &str) -> Client {
     let connected = eventually("the database takes connections", PATIENCE, async || {
-        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.ok()?;
-        tokio::spawn(connection);
+        let client = try_connect(url).await.ok()?;
         client.batch_execute("SELECT").await.ok()?;
         Some(client)
     });
     connected.await
+}
+
+/// The one row that a statement answers, however often it takes.
+pub(super) async fn ask(url: &str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Row {
+    eventually("the database answers", PATIENCE, async || connect(url).await.query_one(sql, params).await.ok()).await
 }

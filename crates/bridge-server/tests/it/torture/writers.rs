@@ -2,7 +2,8 @@
 
 use super::script::{Part, Script, Statement, TABLES, Transaction};
 use super::stand;
-use crate::support::OdooDatabase;
+use bridge_model::Clock as _;
+use bridge_model::clock::SystemClock;
 use tokio_postgres::{Client, Error};
 
 /// A committed change, as the log should tell it.
@@ -14,14 +15,23 @@ pub(super) struct Change {
     /// The record's version after the change, or the last one of a record that was deleted.
     pub(super) version: i64,
     pub(super) event: &'static str,
+    /// When its transaction was asked to commit, in microseconds since 1970.
+    pub(super) committed_us: i64,
+}
+
+/// The writers of a database.
+#[derive(Debug, Clone)]
+pub(super) struct Writers {
+    /// The database's address.
+    pub(super) url: String,
+    /// Whether they empty whole tables. An ORM never does, so that an add-on never hears of it.
+    pub(super) truncate: bool,
 }
 
 /// Runs a script and answers what was committed, in no order.
-pub(super) async fn run(database: &OdooDatabase, script: &Script) -> Vec<Change> {
-    let first: i64 = {
-        let sql = "SELECT coalesce(max(number), 0) FROM torture_marks";
-        database.client().await.query_one(sql, &[]).await.unwrap().get(0)
-    };
+pub(super) async fn run(database: &Writers, script: &Script) -> Vec<Change> {
+    let sql = "SELECT coalesce(max(number), 0) FROM torture_marks";
+    let first: i64 = stand::ask(&database.url, sql, &[]).await.get(0);
     let writers = script.writers.iter().enumerate().map(|(index, transactions)| {
         // Each transaction has a number of its own, by which it is found out later whether it was committed.
         let first = first + 1 + i64::try_from(index).unwrap() * 1_000;
@@ -30,7 +40,7 @@ pub(super) async fn run(database: &OdooDatabase, script: &Script) -> Vec<Change>
     futures_util::future::join_all(writers).await.into_iter().flatten().collect()
 }
 
-async fn writer(database: &OdooDatabase, transactions: &[Transaction], first: i64) -> Vec<Change> {
+async fn writer(database: &Writers, transactions: &[Transaction], first: i64) -> Vec<Change> {
     let mut committed = Vec::new();
     let mut unknown = Vec::new();
     let mut client = connect(database).await;
@@ -39,7 +49,7 @@ async fn writer(database: &OdooDatabase, transactions: &[Transaction], first: i6
             client = connect(database).await;
         }
         let mut journal = Vec::new();
-        match one(&client, transaction, number, &mut journal).await {
+        match one(&client, database, transaction, number, &mut journal).await {
             Ok(true) => committed.append(&mut journal),
             Ok(false) => {}
             // Cut off: it may have been committed or not.
@@ -50,9 +60,8 @@ async fn writer(database: &OdooDatabase, transactions: &[Transaction], first: i6
         }
     }
     for (number, mut journal) in unknown {
-        let client = connect(database).await;
         let sql = "SELECT EXISTS (SELECT FROM torture_marks WHERE number = $1)";
-        if client.query_one(sql, &[&number]).await.unwrap().get(0) {
+        if stand::ask(&database.url, sql, &[&number]).await.get(0) {
             committed.append(&mut journal);
         }
     }
@@ -60,15 +69,17 @@ async fn writer(database: &OdooDatabase, transactions: &[Transaction], first: i6
 }
 
 /// A connection that gives up on what others hold, and finds out soon when they wait for each other.
-async fn connect(database: &OdooDatabase) -> Client {
-    let client = stand::connect(&database.url()).await;
-    client.batch_execute("SET lock_timeout = '3s'; SET deadlock_timeout = '50ms'").await.unwrap();
+async fn connect(database: &Writers) -> Client {
+    let client = stand::connect(&database.url).await;
+    // Where this fails, the connection is lost already, as the first transaction on it finds out.
+    client.batch_execute("SET lock_timeout = '3s'; SET deadlock_timeout = '50ms'").await.ok();
     client
 }
 
 /// Does one transaction. True: it was committed. The error leaves that open.
 async fn one(
     client: &Client,
+    database: &Writers,
     transaction: &Transaction,
     number: i64,
     journal: &mut Vec<Change>,
@@ -77,29 +88,38 @@ async fn one(
     client.execute("INSERT INTO torture_marks VALUES ($1)", &[&number]).await?;
     for part in &transaction.parts {
         match part {
-            Part::Do(statement) => run_statement(client, *statement, journal).await?,
+            Part::Do(statement) => run_statement(client, database, *statement, journal).await?,
             Part::Undone(statements) => {
                 client.batch_execute("SAVEPOINT part").await?;
                 let mut undone = Vec::new();
                 for statement in statements {
-                    run_statement(client, *statement, &mut undone).await?;
+                    run_statement(client, database, *statement, &mut undone).await?;
                 }
                 client.batch_execute("ROLLBACK TO SAVEPOINT part").await?;
             }
             Part::Kept(statements) => {
                 client.batch_execute("SAVEPOINT part").await?;
                 for statement in statements {
-                    run_statement(client, *statement, journal).await?;
+                    run_statement(client, database, *statement, journal).await?;
                 }
                 client.batch_execute("RELEASE SAVEPOINT part").await?;
             }
         }
     }
+    let now_us = SystemClock.now().as_micros();
+    for change in &mut *journal {
+        change.committed_us = now_us;
+    }
     client.batch_execute(if transaction.commits { "COMMIT" } else { "ROLLBACK" }).await?;
     Ok(transaction.commits)
 }
 
-async fn run_statement(client: &Client, statement: Statement, journal: &mut Vec<Change>) -> Result<(), Error> {
+async fn run_statement(
+    client: &Client,
+    database: &Writers,
+    statement: Statement,
+    journal: &mut Vec<Change>,
+) -> Result<(), Error> {
     let (table, event, sql, numbers) = match statement {
         Statement::Hold { ms } => {
             client
@@ -110,10 +130,11 @@ async fn run_statement(client: &Client, statement: Statement, journal: &mut Vec<
                 .await?;
             return Ok(());
         }
+        Statement::Truncate { .. } if !database.truncate => return Ok(()),
         Statement::Truncate { table } => {
             let (name, model) = TABLES[table];
             client.batch_execute(&format!("TRUNCATE {name}")).await?;
-            journal.push(Change { model: model.to_owned(), record: None, version: 0, event: "reset" });
+            journal.push(Change { model: model.to_owned(), record: None, version: 0, event: "reset", committed_us: 0 });
             return Ok(());
         }
         Statement::Insert { table, rows } => {
@@ -144,7 +165,7 @@ async fn run_statement(client: &Client, statement: Statement, journal: &mut Vec<
     for row in client.query(&sql, &params).await? {
         let (record, version): (i32, i32) = (row.get(0), row.get(1));
         let model = TABLES[table].1.to_owned();
-        journal.push(Change { model, record: Some(record.into()), version: version.into(), event });
+        journal.push(Change { model, record: Some(record.into()), version: version.into(), event, committed_us: 0 });
     }
     Ok(())
 }
