@@ -10,6 +10,7 @@ pub mod detection;
 pub mod domain;
 pub mod entropy;
 pub mod ids;
+pub mod migration;
 #[cfg(feature = "openapi")]
 mod openapi;
 pub mod position;

@@ -2,6 +2,7 @@
 
 mod devices;
 mod fanout;
+mod migration;
 mod pull;
 mod receive;
 mod start;
@@ -57,6 +58,9 @@ pub(crate) async fn run_all(args: &RunArgs) -> anyhow::Result<()> {
         erp: Program::start_own("demo-erp").await.context("start the demo ERP")?,
         report: Report::default(),
     };
+    if bench.wants("migration") {
+        migration::measure(&mut bench).context("migration")?;
+    }
     on_sqlite(&mut bench).await.context("on SQLite")?;
     if let Some(url) = &args.postgres_url
         && bench.wants("postgres")
