@@ -16,6 +16,7 @@ use crate::serve::serve;
 use crate::supervise::keep_going;
 use crate::sync::{Rights, Tails};
 use anyhow::Context as _;
+use bridge_model::migration::RulePacks;
 use bridge_model::{Clock, Entropy};
 use bridge_store::{Store, StoreOptions};
 use std::net::SocketAddr;
@@ -59,6 +60,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         rights: Arc::new(Rights::default()),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
         texts: Arc::new(Texts::new().context("read the messages")?),
+        rule_packs: Arc::new(RulePacks::new().context("read the rule packs")?),
         metrics: Arc::new(Metrics::new().context("register the metrics")?),
         config: Arc::new(config),
         clock,

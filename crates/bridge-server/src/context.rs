@@ -10,6 +10,7 @@ use crate::language::Texts;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
 use crate::sync::{Rights, Tails};
+use bridge_model::migration::RulePacks;
 use bridge_model::{Clock, Entropy};
 use bridge_store::Store;
 use std::ops::Deref;
@@ -44,6 +45,8 @@ pub struct Parts {
     pub auth: Arc<Auth>,
     /// What people are told, in each language.
     pub texts: Arc<Texts>,
+    /// What the versions of Odoo changed.
+    pub rule_packs: Arc<RulePacks>,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
     /// The settings.

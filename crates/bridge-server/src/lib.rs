@@ -19,6 +19,7 @@ pub mod ingest;
 pub mod jobs;
 pub mod language;
 pub mod metrics;
+pub mod migration;
 pub mod mirror;
 pub mod problem;
 pub mod serve;

@@ -63,7 +63,7 @@ fn keys(config: &Config) -> anyhow::Result<()> {
 
 /// Each count is at least 1, and small enough for what it counts.
 fn numbers(config: &Config) -> anyhow::Result<()> {
-    let Config { server, store, security, ingest, wal, sync, mirror, live, erp, retention, .. } = config;
+    let Config { server, store, security, ingest, wal, sync, mirror, live, erp, migration, retention, .. } = config;
     for (name, number) in [
         ("server.requests_at_once_max", server.requests_at_once_max),
         ("server.connections_max", server.connections_max),
@@ -86,6 +86,8 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         ("wal.batch_rows_max", wal.batch_rows_max),
         ("live.message_bytes_max", live.message_bytes_max),
         ("erp.reply_bytes_max", erp.reply_bytes_max),
+        ("migration.records_max", migration.records_max),
+        ("migration.batch_records", migration.batch_records),
     ] {
         ensure!(number >= 1, "{name} must be at least 1");
     }

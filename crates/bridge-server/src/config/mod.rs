@@ -3,9 +3,11 @@
 mod app_types;
 mod check;
 mod detection;
+mod migration;
 mod wal;
 
 pub use detection::Detection;
+pub use migration::Migration;
 pub use wal::Wal;
 
 use figment::Figment;
@@ -41,6 +43,8 @@ pub struct Config {
     pub live: Live,
     /// How ERPs are called.
     pub erp: Erp,
+    /// How records are carried from one version to another.
+    pub migration: Migration,
     /// How long things are kept.
     pub retention: Retention,
     /// The log output.

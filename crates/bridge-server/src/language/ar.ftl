@@ -92,6 +92,21 @@ wal_publication_missing = لا يوجد منشور باسم { $name }: الأم�
 wal_publication_unusable = لا يمكن استخدام المنشور { $name }: { $reason }
 wal_publication_gone = لم يعد المنشور { $name } موجودًا
 
+### ترحيل الإصدارات
+migration_field_missing = لا يوجد في الإصدار { $version } من Odoo الحقل { $field } في { $model }؛ ستُفقد قيمه
+migration_value_not_kept = للحقل { $field } في { $model } صيغة أخرى في الإصدار { $version } من Odoo لا يمكن دائمًا استرجاع قيمته منها
+migration_computed = يحسب الإصدار { $version } من Odoo الحقل { $field } في { $model } بنفسه؛ لا تُنقل قيمه
+migration_not_stored = يُحسب الحقل { $field } في { $model } عند قراءته ابتداءً من الإصدار { $version } من Odoo؛ قد يُتجاهل ما يُكتب فيه
+migration_required = يجب أن يتضمن كل سجل من { $model } الحقل { $field } في الإصدار { $version } من Odoo، ولا شيء يملؤه
+migration_relation_changed = يشير الحقل { $field } في { $model } إلى نموذج آخر في الإصدار { $version } من Odoo، ولسجلاته معرّفات أخرى
+migration_conflict = الاسم الجديد للحقل { $field } في { $model } في الإصدار { $version } من Odoo مستخدم من قبل؛ تبقى القيمة تحت اسمها القديم
+migration_manual = يحتاج الحقل { $field } في { $model } إلى مراجعة يدوية في الإصدار { $version } من Odoo
+migration_manual_model = يحتاج النموذج { $model } إلى مراجعة يدوية في الإصدار { $version } من Odoo
+migration_model_renamed = للنموذج { $model } اسم آخر في الإصدار { $version } من Odoo
+migration_model_missing = لا يوجد في الإصدار { $version } من Odoo النموذج { $model }
+migration_no_rules = لا توجد قواعد للنموذج { $model } في الطريق إلى الإصدار { $version } من Odoo؛ تمر سجلاته كما هي
+record_not_there = لا يوجد سجل بالرقم { $record }
+
 ### المزامنة
 other_requests_of_device = تخللت ذلك طلبات أخرى من هذا الجهاز؛ أعد المحاولة
 not_synced_yet = لم تتم مزامنة هذا الجهاز بعد
@@ -196,6 +211,10 @@ not_with_cursor = لا يجوز إعطاء الحقل { $field } مع cursor
 offset_at_most = يجب ألا يتجاوز الحقل { $field } القيمة { $most }؛ تابع باستخدام cursor
 or_device_id = يجب إعطاء الحقل { $field } أو device_id
 not_with_another_choice = لا يجوز إعطاء الحقل { $field } مع خيار آخر
+not_with = لا يجوز إعطاء الحقل { $field } مع { $other }
+or_record_ids = يجب إعطاء الحقل { $field } أو record_ids
+items_between = يجب أن يكون عدد عناصر الحقل { $field } بين { $least } و{ $most }
+model_missing_in = يجب أن يكون { $field } نموذجًا موجودًا في الإصدار { $version } من Odoo
 or_another_choice = يجب إعطاء الحقل { $field } أو system_id أو reason_contains
 dead_letters_at_most = { FORM($most) ->
     [zero] لا يُقبل أي حدث مرفوض في الحقل { $field } (الحد { $most })

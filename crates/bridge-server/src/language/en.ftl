@@ -83,6 +83,21 @@ wal_publication_missing = There is no publication { $name }: `bridgecore wal ins
 wal_publication_unusable = The publication { $name } can't be used: { $reason }
 wal_publication_gone = There is no publication { $name } any more
 
+### Version migration
+migration_field_missing = Odoo { $version } has no field { $field } on { $model }: its values are lost
+migration_value_not_kept = { $field } of { $model } has another form in Odoo { $version }, from which its value can't always be told again
+migration_computed = Odoo { $version } works out { $field } of { $model } itself: its values are not carried over
+migration_not_stored = { $field } of { $model } is worked out when it is read from Odoo { $version } on: what is written to it may be ignored
+migration_required = A record of { $model } must have { $field } in Odoo { $version }, and nothing fills it in
+migration_relation_changed = { $field } of { $model } points to another model in Odoo { $version }, whose records have other ids
+migration_conflict = The new name of { $field } of { $model } in Odoo { $version } was taken already: the value stays under its old name
+migration_manual = { $field } of { $model } needs a look by a person in Odoo { $version }
+migration_manual_model = { $model } needs a look by a person in Odoo { $version }
+migration_model_renamed = { $model } has another name in Odoo { $version }
+migration_model_missing = Odoo { $version } has no model { $model }
+migration_no_rules = There are no rules for { $model } on the way to Odoo { $version }: its records pass as they are
+record_not_there = There is no record { $record }
+
 ### Sync
 other_requests_of_device = Other requests of this device came in between; try again
 not_synced_yet = This device has not synced yet
@@ -183,6 +198,10 @@ not_with_cursor = { $field } must not be given together with cursor
 offset_at_most = { $field } must be at most { $most }; go on by cursor
 or_device_id = { $field } or device_id must be given
 not_with_another_choice = { $field } must not be given together with another choice
+not_with = { $field } must not be given together with { $other }
+or_record_ids = { $field } or record_ids must be given
+items_between = { $field } must hold between { $least } and { $most } entries
+model_missing_in = { $field } must be one that Odoo { $version } has
 or_another_choice = { $field } or system_id or reason_contains must be given
 dead_letters_at_most = { $most ->
     [one] { $field } must name { $most } dead letter

@@ -83,6 +83,21 @@ wal_publication_missing = Il n’y a pas de publication { $name } : `bridgecore
 wal_publication_unusable = La publication { $name } est inutilisable : { $reason }
 wal_publication_gone = La publication { $name } n’existe plus
 
+### Migration de version
+migration_field_missing = Odoo { $version } n’a pas de champ { $field } sur { $model } : ses valeurs sont perdues
+migration_value_not_kept = Le champ { $field } de { $model } a une autre forme dans Odoo { $version }, d’où sa valeur ne peut pas toujours être retrouvée
+migration_computed = Odoo { $version } calcule lui-même { $field } de { $model } : ses valeurs ne sont pas reprises
+migration_not_stored = Le champ { $field } de { $model } est calculé à la lecture à partir d’Odoo { $version } : ce qui y est écrit peut être ignoré
+migration_required = Un enregistrement de { $model } doit avoir { $field } dans Odoo { $version }, et rien ne le remplit
+migration_relation_changed = Le champ { $field } de { $model } renvoie à un autre modèle dans Odoo { $version }, dont les enregistrements ont d’autres identifiants
+migration_conflict = Le nouveau nom de { $field } de { $model } dans Odoo { $version } était déjà pris : la valeur reste sous son ancien nom
+migration_manual = Le champ { $field } de { $model } demande un contrôle manuel dans Odoo { $version }
+migration_manual_model = Le modèle { $model } demande un contrôle manuel dans Odoo { $version }
+migration_model_renamed = Le modèle { $model } porte un autre nom dans Odoo { $version }
+migration_model_missing = Odoo { $version } n’a pas de modèle { $model }
+migration_no_rules = Il n’y a pas de règle pour { $model } sur le chemin vers Odoo { $version } : ses enregistrements passent tels quels
+record_not_there = L’enregistrement { $record } n’existe pas
+
 ### Synchronisation
 other_requests_of_device = D’autres requêtes de cet appareil sont intervenues entre-temps ; réessayez
 not_synced_yet = Cet appareil n’a encore jamais été synchronisé
@@ -183,6 +198,10 @@ not_with_cursor = Le champ « { $field } » ne doit pas être indiqué avec cu
 offset_at_most = Le champ « { $field } » ne doit pas dépasser { $most } ; continuez avec cursor
 or_device_id = Le champ « { $field } » ou device_id doit être indiqué
 not_with_another_choice = Le champ « { $field } » ne doit pas être indiqué avec un autre choix
+not_with = Le champ « { $field } » ne doit pas être indiqué avec { $other }
+or_record_ids = Le champ « { $field } » ou record_ids doit être indiqué
+items_between = Le nombre d’éléments du champ « { $field } » doit être compris entre { $least } et { $most }
+model_missing_in = Le champ « { $field } » doit nommer un modèle qu’a Odoo { $version }
 or_another_choice = Le champ « { $field } », ou bien system_id ou reason_contains, doit être indiqué
 dead_letters_at_most = { $most ->
     [one] Le champ « { $field } » doit désigner { $most } événement rejeté

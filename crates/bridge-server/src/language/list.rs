@@ -89,6 +89,20 @@ messages! { Message:
     wal_publication_missing(name: Text);
     wal_publication_unusable(name: Text, reason: Text);
     wal_publication_gone(name: Text);
+    // Version migration.
+    migration_field_missing(field: Text, model: Text, version: Text);
+    migration_value_not_kept(field: Text, model: Text, version: Text);
+    migration_computed(field: Text, model: Text, version: Text);
+    migration_not_stored(field: Text, model: Text, version: Text);
+    migration_required(field: Text, model: Text, version: Text);
+    migration_relation_changed(field: Text, model: Text, version: Text);
+    migration_conflict(field: Text, model: Text, version: Text);
+    migration_manual(field: Text, model: Text, version: Text);
+    migration_manual_model(model: Text, version: Text);
+    migration_model_renamed(model: Text, version: Text);
+    migration_model_missing(model: Text, version: Text);
+    migration_no_rules(model: Text, version: Text);
+    record_not_there(record: Number);
     // Sync.
     other_requests_of_device();
     not_synced_yet();
@@ -184,6 +198,10 @@ messages! { Reason:
     offset_at_most(most: Number);
     or_device_id();
     not_with_another_choice();
+    not_with(other: Text);
+    or_record_ids();
+    items_between(least: Number, most: Number);
+    model_missing_in(version: Text);
     or_another_choice();
     dead_letters_at_most(most: Number);
     models_at_most(most: Number);

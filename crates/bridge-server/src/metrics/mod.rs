@@ -136,6 +136,8 @@ table! {
     /// By how much the polled model that has waited longest is overdue, in seconds. Systems that this node polls;
     /// beyond the first 200 they share `other`, with the highest.
     poll_behind: GaugeVec = "poll_behind_seconds" ["tenant", "system"];
+    /// Requests to carry records from one version to another, by what became of them (`success`, `error`).
+    version_migrations: IntCounterVec = "version_migrations_total" ["system_type", "from_version", "to_version", "status"];
     /// Models that were taken from a strategy that had failed for too long.
     takeovers: IntCounter = "detection_takeovers_total" [];
     /// Dead letters that are kept, of all tenants.

@@ -17,6 +17,7 @@ mod devices;
 mod ingest;
 mod language;
 mod live;
+mod migration;
 mod mirror;
 mod odoo;
 mod readme;

@@ -16,6 +16,8 @@ pub(super) const SOMETIMES: &[(&str, &str)] = &[
     ("PullAnswer", "records"),
     ("PullAnswer", "include_error"),
     ("SnapshotPage", "left_out"),
+    ("Migration", "data"),
+    ("Migration", "records"),
 ];
 
 const SCHEMAS: &str = "#/components/schemas/";

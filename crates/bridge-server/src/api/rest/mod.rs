@@ -5,6 +5,7 @@ mod description;
 mod devices;
 mod health;
 mod metrics;
+mod migration;
 mod sync;
 mod systems;
 mod users;
@@ -24,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .merge(auth::routes())
         .merge(devices::routes())
         .merge(health::routes())
+        .merge(migration::routes())
         .merge(sync::routes())
         .merge(systems::routes())
         .merge(users::routes())

@@ -1,0 +1,70 @@
+//! `/api/v1/systems/{system_id}/migrate…`
+
+use crate::api::extract::{Body, Path};
+use crate::api::openapi::{ADMIN, BODY, ERP, Refuses as _};
+use crate::auth::Caller;
+use crate::context::Context;
+use crate::migration::{self, MigrateRequest, Migration, MigrationPlan};
+use crate::problem::{Problem, ProblemKind};
+use axum::Json;
+use axum::extract::State;
+use bridge_model::SystemId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The routes of this file.
+pub(super) fn routes() -> OpenApiRouter<Context> {
+    let unknown = &[ProblemKind::SystemNotFound];
+    OpenApiRouter::new()
+        .routes(routes!(plan).refusing(&[ADMIN, BODY, unknown, ERP]))
+        .routes(routes!(migrate).refusing(&[ADMIN, BODY, unknown, ERP]))
+}
+
+/// See what a migration would change
+///
+/// A dry run. Without records it tells what the rules say of the model; with `data` or `record_ids`, what concerns those
+/// records. `record_ids` are for admins.
+#[utoipa::path(
+    post,
+    path = "/api/v1/systems/{system_id}/migrate/plan",
+    operation_id = "planMigration",
+    tag = "Version migration",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    request_body(content = MigrateRequest, example = json!({
+        "model": "res.partner", "from_version": "13.0", "to_version": "19.0", "rule_pack": "documented"
+    })),
+    responses((status = 200, description = "What each step changes, and what is lost.", body = MigrationPlan))
+)]
+async fn plan(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(system_id): Path<SystemId>,
+    Body(request): Body<MigrateRequest>,
+) -> Result<Json<MigrationPlan>, Problem> {
+    migration::plan(&cx, &caller, &system_id, request).await.map(Json)
+}
+
+/// Carry records from one version of Odoo to another
+///
+/// In both directions, hop by hop. Records that come as `data` go by the rule pack `documented` unless another is named,
+/// those that `record_ids` name by `odoo`; these are for admins. Nothing is written.
+#[utoipa::path(
+    post,
+    path = "/api/v1/systems/{system_id}/migrate",
+    operation_id = "migrateRecords",
+    tag = "Version migration",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    request_body(content = MigrateRequest, example = json!({
+        "model": "res.partner", "from_version": "13.0", "to_version": "19.0",
+        "data": { "name": "Ahmed Al-Saudi", "customer": true, "phone": "+966501234567", "user_id": 5 }
+    })),
+    responses((status = 200, description = "The records, and what was lost.", body = Migration))
+)]
+async fn migrate(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(system_id): Path<SystemId>,
+    Body(request): Body<MigrateRequest>,
+) -> Result<Json<Migration>, Problem> {
+    migration::migrate(&cx, &caller, &system_id, request).await.map(Json)
+}

@@ -1,0 +1,84 @@
+//! Carrying records over.
+
+use super::answer::{MigratedRecord, Migration, MigrationError, path, warnings};
+use super::read::read;
+use super::request::{Asked, MigrateRequest, Source};
+use crate::auth::Caller;
+use crate::context::Context;
+use crate::language::{Message, Reason};
+use crate::problem::{Problem, ProblemKind};
+use bridge_model::SystemId;
+use bridge_model::migration::{ModelMissing, Plan, Record, Tally};
+use serde_json::Value;
+
+/// Carries records over: those of the request, or for admins records of the system. Nothing is written.
+pub async fn migrate(
+    cx: &Context,
+    caller: &Caller,
+    system_id: &SystemId,
+    request: MigrateRequest,
+) -> Result<Migration, Problem> {
+    let asked = Asked::new(cx, caller.tenant, system_id, request).await?;
+    let outcome = carry_over(cx, caller, &asked).await;
+    let status = if outcome.is_ok() { "success" } else { "error" };
+    let labels = [asked.system.system_type.as_str(), asked.from.as_str(), asked.to.as_str(), status];
+    cx.metrics.version_migrations.with_label_values(&labels).inc();
+    outcome
+}
+
+async fn carry_over(cx: &Context, caller: &Caller, asked: &Asked) -> Result<Migration, Problem> {
+    let plan = asked.plan(cx);
+    let mut tally = Tally::default();
+    let mut errors = Vec::new();
+    let (mut data, mut records) = (None, None);
+    match &asked.source {
+        Source::Nothing => return Err(Problem::field("data", Reason::or_record_ids())),
+        Source::Data { records: given, is_list } => {
+            let carried = given.iter().map(|record| apply(&plan, record.clone(), &mut tally).map(Value::Object));
+            let mut carried = carried.collect::<Result<Vec<_>, _>>()?;
+            data = Some(if *is_list { Value::Array(carried) } else { carried.pop().unwrap_or_default() });
+        }
+        Source::System { ids, fields } => {
+            let admin = caller.clone().into_admin()?;
+            let found = read(cx, &admin, &asked.system, &asked.model, ids, fields.as_deref()).await?;
+            let missing = ids.iter().filter(|id| found.binary_search_by_key(*id, |(found, _)| *found).is_err());
+            errors.extend(missing.map(|id| not_found(cx, caller, *id)));
+            let carry = |(record_id, record)| Ok(MigratedRecord { record_id, data: apply(&plan, record, &mut tally)? });
+            records = Some(found.into_iter().map(carry).collect::<Result<Vec<_>, Problem>>()?);
+        }
+    }
+    Ok(Migration {
+        success: errors.is_empty(),
+        rule_pack: asked.pack.into(),
+        model: plan.model.clone(),
+        target_model: plan.target_model.clone(),
+        from_version: plan.from.as_str(),
+        to_version: plan.to.as_str(),
+        migration_path: path(&plan),
+        migrated: tally.records(),
+        errors,
+        data,
+        records,
+        warnings: warnings(cx, caller, plan.counted(&tally)),
+    })
+}
+
+fn apply(plan: &Plan<'_>, record: Record, tally: &mut Tally) -> Result<Record, Problem> {
+    plan.apply(record, tally).map_err(|missing| model_missing(plan, missing))
+}
+
+fn model_missing(plan: &Plan<'_>, missing: ModelMissing) -> Problem {
+    Problem::field("model", Reason::model_missing_in(missing.version))
+        .with("model", missing.model.as_str())
+        .with("version", missing.version.as_str())
+        .with("rule_pack", plan.pack.as_str())
+        .caused_by(missing)
+}
+
+fn not_found(cx: &Context, caller: &Caller, record_id: i64) -> MigrationError {
+    MigrationError {
+        record_id,
+        code: ProblemKind::NotFound.code().to_owned(),
+        message: cx.texts.say(caller.speaks(), &Message::record_not_there(record_id)),
+    }
+}
