@@ -251,6 +251,12 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     /// Asks the server for its version; needs no credential.
     async fn server_info(&self) -> Result<ServerInfo, ErpError>;
 
+    /// What the system's clock shows, in whole seconds and cut, as its answers tell; `None` where they don't. Needs no
+    /// credential.
+    async fn clock(&self) -> Result<Option<Timestamp>, ErpError> {
+        Ok(None)
+    }
+
     /// Logs in and says who we are.
     async fn authenticate(&self) -> Result<Identity, ErpError>;
 

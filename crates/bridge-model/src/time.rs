@@ -63,6 +63,20 @@ impl Timestamp {
         Self::parse_rfc3339(text).or_else(|_| Self::parse_odoo(text))
     }
 
+    /// Reads the form of HTTP's `Date` header, `Sun, 06 Nov 1994 08:49:37 GMT`, which has whole seconds.
+    pub fn parse_http(text: &str) -> Result<Self, InvalidTime> {
+        let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).map_err(|_| InvalidTime)?;
+        Ok(Self::from_micros(parsed.as_microsecond()))
+    }
+
+    /// That form.
+    pub fn to_http(self) -> String {
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        let written = jiff::Timestamp::from_microsecond(self.0).and_then(|time| printer.timestamp_to_rfc9110_string(&time));
+        // `from_micros` keeps every value in the range that jiff can write; years before 0 have no such form.
+        written.unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())
+    }
+
     /// Odoo's own form, in whole seconds as Odoo has it on the wire.
     pub fn to_odoo(self) -> String {
         let text = self.whole_seconds().to_string();
@@ -111,6 +125,14 @@ mod tests {
         for bad in ["", "yesterday", "2025-13-01T00:00:00Z", "2025-11-16T10:30:00"] {
             assert!(Timestamp::parse_rfc3339(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_date_of_an_http_answer_is_read() {
+        let time = Timestamp::parse_http("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(time.to_string(), "1994-11-06T08:49:37Z");
+        assert_eq!(time.to_http(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert!(Timestamp::parse_http("1994-11-06T08:49:37Z").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! [`Store`] is the only way in. Its operations live in the module of their noun.
 
 mod calls;
+mod condition;
 mod credentials;
 mod crypt;
 mod cursors;
@@ -31,6 +32,7 @@ mod wal;
 #[cfg(test)]
 mod contract;
 
+pub use condition::{LeftSlot, Schema, StoreServer};
 pub use credentials::{Credential, RenewedKey};
 pub use cursors::{AppOfDevice, Cursor, CursorKey};
 pub use dead_letters::{DeadLetter, DeadLetterFilter, NewDeadLetter};

@@ -92,13 +92,28 @@ impl Store {
         known: &'static [migrations::Migration],
     ) -> Result<Self, StoreError> {
         let crypt = Arc::new(Crypt::new(&options.encryption_keys)?);
-        let db = if let Some(path) = options.url.strip_prefix("sqlite://") {
-            let path = PathBuf::from(path);
-            Db::Sqlite(Arc::new(Sqlite::open(path, &options, Arc::clone(&clock), known).await?))
-        } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
-            Db::Postgres(Arc::new(Postgres::open(&options, Arc::clone(&clock), known).await?))
-        } else {
-            return Err(StoreError::unavailable(UnknownUrl));
+        let db = match place(&options.url)? {
+            Place::File(path) => Db::Sqlite(Arc::new(Sqlite::open(path, &options, Arc::clone(&clock), known).await?)),
+            Place::Server => Db::Postgres(Arc::new(Postgres::open(&options, Arc::clone(&clock), known).await?)),
+        };
+        Ok(Self { db, clock, entropy, crypt, retry: None })
+    }
+
+    /// Opens the database to look at it, while a service may be working on it: nothing is made, brought forward or
+    /// locked, and every write is refused as of a closed store. Whether the schema is one that this program can read
+    /// is for the caller to ask first ([`Store::schema`]). What other processes write later is not always noticed, so
+    /// that such a store is to be thrown away soon.
+    ///
+    /// A SQLite file that does not exist is [`StoreError::Unavailable`]; unusable keys are [`StoreError::Encryption`].
+    pub async fn look(
+        options: StoreOptions,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StoreError> {
+        let crypt = Arc::new(Crypt::new(&options.encryption_keys)?);
+        let db = match place(&options.url)? {
+            Place::File(path) => Db::Sqlite(Arc::new(Sqlite::look(path, &options).await?)),
+            Place::Server => Db::Postgres(Arc::new(Postgres::look(&options).await?)),
         };
         Ok(Self { db, clock, entropy, crypt, retry: None })
     }
@@ -150,6 +165,22 @@ impl Store {
 
     pub(crate) fn crypt(&self) -> &Crypt {
         &self.crypt
+    }
+}
+
+/// Where a URL says that the data is.
+enum Place {
+    File(PathBuf),
+    Server,
+}
+
+fn place(url: &str) -> Result<Place, StoreError> {
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        Ok(Place::File(PathBuf::from(path)))
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Ok(Place::Server)
+    } else {
+        Err(StoreError::unavailable(UnknownUrl))
     }
 }
 

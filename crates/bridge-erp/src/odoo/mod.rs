@@ -109,6 +109,11 @@ impl Adapter for Odoo {
         Ok(ServerInfo { version, major, protocol: self.caller.login.protocol(major).to_owned() })
     }
 
+    async fn clock(&self) -> Result<Option<Timestamp>, ErpError> {
+        let ask = || version::date(&self.caller.client);
+        self.caller.observed("", "date", self.caller.repeated(ask)).await
+    }
+
     async fn authenticate(&self) -> Result<Identity, ErpError> {
         let Caller { client, login, .. } = &self.caller;
         let log_in = self.caller.repeated(|| login.afresh(client));

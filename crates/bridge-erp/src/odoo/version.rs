@@ -3,6 +3,8 @@
 use super::client::{Client, Outgoing};
 use super::{jsonrpc, xml};
 use crate::{ErpError, ErpErrorKind};
+use bridge_model::Timestamp;
+use reqwest::header::DATE;
 use serde_json::{Value, json};
 
 /// The version in full and its leading number.
@@ -32,6 +34,14 @@ pub(super) async fn ask(client: &Client) -> Result<(String, u32), ErpError> {
         Ok(Ok(answer)) => read(&answer["version"]),
         _ => Err(error),
     }
+}
+
+/// The date of an answer. Whatever it answers there has one, so that it need not have this page.
+pub(super) async fn date(client: &Client) -> Result<Option<Timestamp>, ErpError> {
+    let outgoing = Outgoing { path: "/web/health", body: None, headers: Vec::new(), refusal_has_body: true };
+    let incoming = client.fetch(outgoing).await?;
+    let date = incoming.headers.get(DATE).and_then(|date| date.to_str().ok());
+    Ok(date.and_then(|date| Timestamp::parse_http(date).ok()))
 }
 
 fn is_shut(error: &ErpError) -> bool {

@@ -110,7 +110,7 @@ pub struct Uninstall {
 }
 
 /// Models that are left out unless they are named: what Odoo writes down for itself all the time, and nobody asks for.
-const LEFT_OUT: &[&str] = &["ir.logging", "ir.profile", "ir.cron.trigger", "ir.cron.progress", "res.users.log"];
+pub(super) const LEFT_OUT: &[&str] = &["ir.logging", "ir.profile", "ir.cron.trigger", "ir.cron.progress", "res.users.log"];
 
 /// Does it. The exit code is 0 if all is well, 1 for an error, and 2 if `status` finds the capture missing or not live.
 pub async fn run(command: Command, entropy: &dyn Entropy) -> anyhow::Result<ExitCode> {

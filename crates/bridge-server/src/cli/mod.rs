@@ -1,4 +1,5 @@
-//! Commands beside the service itself. None of them opens the service's database, which may be in use.
+//! Commands beside the service itself, which may be running: none of them writes into its database.
 
 pub mod capture;
+pub mod doctor;
 pub mod wal;

@@ -11,6 +11,7 @@ pub use migration::Migration;
 pub use wal::Wal;
 
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -443,7 +444,7 @@ impl Config {
         }
         // Only names with a section are settings; others may share the prefix for purposes of their own.
         let variables = Env::prefixed("BRIDGECORE_").filter(|name| name.as_str().contains("__")).split("__");
-        let config: Self = figment.merge(variables).extract()?;
+        let config: Self = figment.merge(variables).extract().map_err(without_secrets)?;
         anyhow::ensure!(
             path.is_some() || !config.security.secret_key.is_empty() || !config.security.encryption_keys.is_empty(),
             "no config file was given. `bridgecore keys > bridgecore.toml` makes one, and \
@@ -458,6 +459,26 @@ impl Config {
     pub fn check(&self) -> anyhow::Result<()> {
         check::check(self)
     }
+}
+
+/// Takes out of an error the value that was found, where that is a secret.
+fn without_secrets(mut error: figment::Error) -> figment::Error {
+    let is_secret = |path: &[String]| {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        matches!(path.as_slice(), ["security", ..] | ["store", "url"] | ["server", "metrics_token"])
+    };
+    if is_secret(&error.path)
+        && let Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) = &error.kind
+    {
+        error.kind = Kind::Message(format!("it must be {expected}"));
+    }
+    if let Kind::Message(text) = &mut error.kind
+        && text.starts_with("TOML parse error")
+    {
+        // It shows the line, which may hold a key; its number and the reason are enough.
+        *text = text.lines().filter(|line| !line.contains('|')).collect::<Vec<_>>().join(": ");
+    }
+    error
 }
 
 /// Milliseconds as a duration.
@@ -509,6 +530,19 @@ mod tests {
         for part in ["no config file", "bridgecore keys", "--config"] {
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn an_error_names_the_setting_and_not_its_secret() {
+        let wrong = file("[security]\nencryption_keys = 'hush-hush'\n");
+        let error = format!("{:#}", Config::load(Some(wrong.path())).unwrap_err());
+        assert!(error.contains("encryption_keys") && !error.contains("hush"), "{error}");
+        let broken = file("[security]\nsecret_key = 'hush-hush\n");
+        let error = format!("{:#}", Config::load(Some(broken.path())).unwrap_err());
+        assert!(error.contains("line 2") && !error.contains("hush"), "{error}");
+        let wrong = file(&format!("{KEYS}[server]\nbody_bytes_max='many'\n"));
+        let error = format!("{:#}", Config::load(Some(wrong.path())).unwrap_err());
+        assert!(error.contains("body_bytes_max") && error.contains("many"), "{error}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod status;
 mod wal;
 mod watch;
 
+pub use capture::answered_errors as answered_capture_errors;
 pub use leader::run;
 pub use status::{
     PollStatus, ReaderState, ReaderStatus, Readers, RefusedModel, poll_status, reader_status, reader_statuses,

@@ -14,6 +14,7 @@ mod crash;
 mod description;
 mod detection;
 mod devices;
+mod doctor;
 mod ingest;
 mod language;
 mod live;

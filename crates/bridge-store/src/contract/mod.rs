@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bed;
+mod condition;
 mod credentials;
 mod cursors;
 mod dead_letters;

@@ -14,7 +14,8 @@ use answers::{Reply, json_answer, page, text};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, OriginalUri, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use listener::Peer;
@@ -51,7 +52,16 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         })
         .fallback(async || page(StatusCode::NOT_FOUND, "Page not found"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(map_response_with_state(Arc::clone(&shared), dated))
         .with_state(shared)
+}
+
+/// The answers bear the date of the ERP's own clock.
+async fn dated(State(shared): State<Arc<Shared>>, mut response: Response) -> Response {
+    if let Ok(date) = HeaderValue::from_str(&shared.clock.now().to_http()) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 async fn version() -> Response {

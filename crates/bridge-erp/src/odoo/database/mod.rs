@@ -3,6 +3,7 @@
 //! * [`Database`] is a connection with bounds on everything it waits for,
 //! * [`RowChange`] is a committed change of a row, in whatever way it was seen,
 //! * [`TableMap`] says which models it is about,
+//! * [`Standing`] says what the server is and what our role may do there,
 //! * [`capture`] is the way by triggers,
 //! * [`wal`] reads them from the database's write-ahead log.
 
@@ -10,6 +11,7 @@ pub mod capture;
 mod connect;
 mod error;
 mod row_change;
+pub mod standing;
 mod tables;
 mod tls;
 pub mod wal;
@@ -17,4 +19,5 @@ pub mod wal;
 pub use connect::{Database, DatabaseOptions, check_url};
 pub use error::{DatabaseError, DatabaseErrorKind};
 pub use row_change::{RowChange, RowKey, RowOperation};
+pub use standing::Standing;
 pub use tables::{Table, TableKind, TableMap, Told};

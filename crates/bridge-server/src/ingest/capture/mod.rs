@@ -17,7 +17,7 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_erp::odoo::database::capture::outbox::{self, Outbox, OutboxRow, Pulse};
 use bridge_erp::odoo::database::{Database, DatabaseOptions, TableMap};
 use bridge_model::{Epoch, Event, ModelClass, ModelName, NewChange, Origin, Strategy, Timestamp};
-use bridge_store::{Append, Lease, ReaderNote, System};
+use bridge_store::{Append, Lease, ReaderNote, Store, StoreError, System};
 use place::{Place, Triggers, Unsettled};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -36,6 +36,13 @@ const FAILURE_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Whether a system names a database that may have an outbox.
 pub(super) fn applies(system: &System) -> bool {
     parse_connection(&system.connection).is_ok_and(|connection| connection.postgres_url.is_some())
+}
+
+/// How many errors of each table's triggers the reader has answered, for whoever looks beside it.
+pub async fn answered_errors(store: &Store, system: &System) -> Result<BTreeMap<String, i64>, StoreError> {
+    let note = store.reader_note(system.tenant, system.key, PLACE).await?;
+    let place: Option<Place> = note.and_then(|note| serde_json::from_str(&note).ok());
+    Ok(place.map(|place| place.marks_by_table).unwrap_or_default())
 }
 
 /// Reads until `stop`, or until the lease is lost. Answers the lease as last renewed.

@@ -27,6 +27,12 @@ enum Message {
 }
 
 impl Appender {
+    /// One that refuses everything, for a database that is only looked at.
+    pub(super) fn refusing() -> Self {
+        let (queue, _) = mpsc::channel(1);
+        Self { queue }
+    }
+
     /// Starts the task on the runtime that the caller runs on.
     pub(super) fn start(pool: Pool, options: &StoreOptions, counters: Arc<WriteCounters>) -> Self {
         let (queue, waiting) = mpsc::channel(options.queue_max.max(1));

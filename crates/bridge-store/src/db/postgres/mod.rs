@@ -44,6 +44,13 @@ impl Postgres {
         Ok(Self { pool, appender, counters })
     }
 
+    /// Connects to look at the database: no transaction of these connections can write.
+    pub(crate) async fn look(options: &StoreOptions) -> Result<Self, StoreError> {
+        let pool = Pool::new(options, options.pool_max.max(1), "SET default_transaction_read_only = on")?;
+        drop(pool.get().await?);
+        Ok(Self { pool, appender: appender::Appender::refusing(), counters: Arc::default() })
+    }
+
     pub(crate) async fn read(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
         let mut attempt = 1;
         loop {

@@ -73,18 +73,31 @@ impl Sqlite {
             )
             .map_err(error)?;
         migrate(&mut connection, clock, known)?;
-        let readers = (0..options.readers.max(1))
-            .map(|_| {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let reader = Connection::open_with_flags(path, flags).map_err(error)?;
-                prepare(&reader, options.busy_timeout_ms)?;
-                reader.pragma_update(None, "query_only", true).map_err(error)?;
-                Ok(reader)
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
+        let readers = open_readers(path, options)?;
         let counters = Arc::new(WriteCounters::default());
+        let writer = writer::Writer::start(connection, lock, options, Arc::clone(&counters))?;
+        Self::of(writer, readers, options, counters)
+    }
+
+    /// Opens a file that must exist to look at it. Whoever works on it is not disturbed: nothing is locked for longer
+    /// than a read takes, and what is read is of one moment each time.
+    pub(crate) async fn look(path: PathBuf, options: &StoreOptions) -> Result<Self, StoreError> {
+        let options = options.clone();
+        let open = move || {
+            let readers = open_readers(&path, &options)?;
+            Self::of(writer::Writer::refusing(), readers, &options, Arc::default())
+        };
+        tokio::task::spawn_blocking(open).await.map_err(StoreError::unavailable)?
+    }
+
+    fn of(
+        writer: writer::Writer,
+        readers: Vec<Connection>,
+        options: &StoreOptions,
+        counters: Arc<WriteCounters>,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            writer: writer::Writer::start(connection, lock, options, Arc::clone(&counters))?,
+            writer,
             readers: readers::Readers::start(readers, options.queue_max)?,
             counters,
             spans: Remembered::new(TENANTS_MAX),
@@ -123,6 +136,18 @@ impl Sqlite {
         self.readers.close();
         self.writer.close().await;
     }
+}
+
+/// Connections that cannot write.
+fn open_readers(path: &Path, options: &StoreOptions) -> Result<Vec<Connection>, StoreError> {
+    let open = |_| {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(path, flags).map_err(error)?;
+        prepare(&reader, options.busy_timeout_ms)?;
+        reader.pragma_update(None, "query_only", true).map_err(error)?;
+        Ok(reader)
+    };
+    (0..options.readers.max(1)).map(open).collect()
 }
 
 /// Makes the file if there is none, for its owner alone: it holds the hashes of passwords and keys.

@@ -57,6 +57,12 @@ enum Done {
 }
 
 impl Writer {
+    /// One that refuses everything, for a database that is only looked at.
+    pub(super) fn refusing() -> Self {
+        let (queue, _) = mpsc::channel(1);
+        Self { queue }
+    }
+
     pub(super) fn start(
         connection: Connection,
         lock: File,

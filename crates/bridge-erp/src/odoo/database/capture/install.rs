@@ -6,6 +6,9 @@ use super::present::Present;
 use super::{ADVISORY_LOCK, CaptureOptions, LockPatience, Step, matches};
 use bridge_model::ModelName;
 
+/// The setting that says whether all tables are to be captured that there are, or those that somebody named.
+pub(super) const OF_ALL_TABLES: &str = "of_all_tables";
+
 /// What an installation did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
@@ -139,10 +142,16 @@ fn base(present: &Present, map: &TableMap, options: &CaptureOptions, made_role: 
     if !present.is_installed() {
         steps.push(step("make the outbox", objects::tables(&options.incarnation)));
     }
-    let functions = objects::functions();
-    let version = fingerprint(&functions);
+    // What was installed for some tables and later for all is of all from then on: nothing is ever taken out.
+    if options.tables.is_empty()
+        && options.models.is_empty()
+        && present.settings.get(OF_ALL_TABLES).is_none_or(|of_all| of_all != "true")
+    {
+        steps.push(step("note that all tables are to be captured", vec![setting(OF_ALL_TABLES, "true")]));
+    }
+    let version = current_functions();
     if present.settings.get("functions") != Some(&version) {
-        let mut statements = functions;
+        let mut statements = objects::functions();
         statements.push(setting("functions", &version));
         steps.push(step("make the trigger functions", statements));
     }
@@ -217,6 +226,11 @@ fn setting(name: &str, value: &str) -> String {
         literal(name),
         literal(value)
     )
+}
+
+/// What tells the trigger functions of this program from those of others.
+pub(super) fn current_functions() -> String {
+    fingerprint(objects::functions())
 }
 
 /// Tells one list of statements from another.

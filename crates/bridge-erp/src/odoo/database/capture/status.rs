@@ -1,6 +1,7 @@
 //! How the capture in a database is doing.
 
 use super::super::{Database, DatabaseError, TableMap};
+use super::install::{OF_ALL_TABLES, current_functions};
 use super::present::Present;
 use bridge_model::ModelName;
 use serde::Serialize;
@@ -41,10 +42,19 @@ pub struct CaptureStatus {
     pub tables: Vec<TableStatus>,
     /// Tables of models that are not captured.
     pub tables_not_captured: Vec<String>,
+    /// Whether it was installed for all tables that there are, and not for some that were named.
+    pub of_all_tables: bool,
+    /// Whether the trigger functions are those of this program.
+    pub functions_are_current: bool,
+    /// Whether the role that asks may take rows out of the outbox.
+    pub may_read: bool,
     /// Rows in the outbox, counted up to a million.
     pub backlog_rows: i64,
     /// The age of the oldest of them, in milliseconds.
     pub oldest_row_age_ms: Option<i64>,
+    /// The same without the first row, which stays until the next is read: the age of the oldest that waits, if one
+    /// does.
+    pub oldest_waiting_age_ms: Option<i64>,
 }
 
 impl CaptureStatus {
@@ -63,8 +73,12 @@ pub async fn status(database: &Database) -> Result<CaptureStatus, DatabaseError>
         role: present.settings.get("role").cloned(),
         tables: Vec::new(),
         tables_not_captured: Vec::new(),
+        of_all_tables: present.settings.get(OF_ALL_TABLES).is_some_and(|of_all| of_all == "true"),
+        functions_are_current: present.settings.get("functions") == Some(&current_functions()),
+        may_read: false,
         backlog_rows: 0,
         oldest_row_age_ms: None,
+        oldest_waiting_age_ms: None,
     };
     let is_captured = |table: &str| present.tables.contains_key(table);
     status.tables_not_captured =
@@ -89,8 +103,16 @@ pub async fn status(database: &Database) -> Result<CaptureStatus, DatabaseError>
         status.backlog_rows = row.try_get(0)?;
         status.oldest_row_age_ms = row.try_get(1)?;
     }
+    if let Some(row) = database.query_opt(WAITING, &[]).await? {
+        (status.may_read, status.oldest_waiting_age_ms) = (row.try_get(0)?, row.try_get(1)?);
+    }
     Ok(status)
 }
+
+const WAITING: &str = "SELECT has_table_privilege('bridgecore.outbox', 'SELECT')
+        AND has_table_privilege('bridgecore.outbox', 'DELETE'),
+    (SELECT (extract(epoch FROM clock_timestamp() - occurred_at) * 1000)::bigint
+        FROM bridgecore.outbox ORDER BY id OFFSET 1 LIMIT 1)";
 
 /// The tables whose triggers have ever caught an error, with how many.
 pub(super) async fn marks(database: &Database) -> Result<Vec<(String, i64)>, DatabaseError> {

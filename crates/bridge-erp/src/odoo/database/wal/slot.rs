@@ -83,27 +83,46 @@ pub async fn look(database: &Database) -> Result<Look, DatabaseError> {
 
 /// The slots of this database whose names begin with `prefix` and that `pgoutput` writes for.
 pub async fn slots(database: &Database, version: i32, prefix: &str) -> Result<Vec<Slot>, DatabaseError> {
+    Ok(select(database, version, prefix, false).await?.into_iter().map(|(_, slot)| slot).collect())
+}
+
+/// The same in all databases of the server, each with the name of its database.
+pub async fn slots_of_server(
+    database: &Database,
+    version: i32,
+    prefix: &str,
+) -> Result<Vec<(String, Slot)>, DatabaseError> {
+    select(database, version, prefix, true).await
+}
+
+async fn select(
+    database: &Database,
+    version: i32,
+    prefix: &str,
+    everywhere: bool,
+) -> Result<Vec<(String, Slot)>, DatabaseError> {
     let lost = if version >= VERSION_WITH_SLOT_LIMIT { "wal_status = 'lost'" } else { "false" };
     let sql = format!(
         "SELECT slot_name::text, active_pid, a.application_name, confirmed_flush_lsn::text,
             COALESCE(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
                 ELSE pg_current_wal_lsn() END, restart_lsn), 0)::bigint,
-            COALESCE({lost}, false) OR restart_lsn IS NULL
+            COALESCE({lost}, false) OR restart_lsn IS NULL, s.database::text
          FROM pg_replication_slots AS s LEFT JOIN pg_stat_activity AS a ON a.pid = s.active_pid
-         WHERE s.database = current_database() AND plugin = 'pgoutput' AND NOT temporary
+         WHERE (s.database = current_database() OR $2) AND plugin = 'pgoutput' AND NOT temporary
             AND starts_with(slot_name::text, $1) ORDER BY slot_name"
     );
-    let rows = database.query(&sql, &[&prefix]).await?;
+    let rows = database.query(&sql, &[&prefix, &everywhere]).await?;
     rows.iter()
         .map(|row| {
-            Ok(Slot {
+            let slot = Slot {
                 name: row.try_get(0)?,
                 active_pid: row.try_get(1)?,
                 active_name: row.try_get(2)?,
                 confirmed: row.try_get::<_, Option<&str>>(3)?.map_or(Ok(Lsn::default()), place)?,
                 retained_bytes: u64::try_from(row.try_get::<_, i64>(4)?).unwrap_or(0),
                 is_lost: row.try_get(5)?,
-            })
+            };
+            Ok((row.try_get(6)?, slot))
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 
 mod database;
 mod discovered;
+mod doctor;
 mod faults;
 mod install;
 mod tables;

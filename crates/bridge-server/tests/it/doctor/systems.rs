@@ -1,0 +1,157 @@
+//! Systems over their API, broken one by one.
+
+use super::run::{Diagnosis, Doctor};
+use crate::support::{App, Client, Setup, demo_erp, demo_erp_at, on_both_databases, register_demo_system, registration};
+use bridge_erp::fake::{Addon, DemoErp, Fault, Options};
+use bridge_model::clock::SystemClock;
+use bridge_model::{Clock, Timestamp};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+on_both_databases!(one_dead_system_hides_nothing_of_the_others);
+
+/// The machine's clock, an hour ahead.
+#[derive(Debug)]
+struct Ahead;
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(Duration::from_hours(1))
+    }
+}
+
+/// A registration with another connection.
+fn connected(erp: &DemoErp, system_id: &str, change: impl FnOnce(&mut Value)) -> Value {
+    let mut body = registration(erp, system_id);
+    change(&mut body["connection_config"]);
+    body
+}
+
+async fn register(admin: &Client, body: &Value) {
+    admin.post("/api/v1/systems", body).await.expect(201);
+}
+
+async fn look(app: &App, setup: &Setup) -> Diagnosis {
+    Doctor::of(setup, app.address()).hiding("wrong-password").examine(&[]).await
+}
+
+async fn one_dead_system_hides_nothing_of_the_others(setup: Setup) {
+    let (alive, dead) = (demo_erp().await, demo_erp().await);
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    register_demo_system(&admin, &dead, "dead").await;
+    register_demo_system(&admin, &alive, "alive").await;
+    dead.stop().await;
+    let found = look(&app, &setup).await;
+    assert_eq!(found.codes(Some("dead"), "reach"), ["ERP_UNREACHABLE"], "{:#}", found.report);
+    assert!(found.advice("ERP_UNREACHABLE").contains(&dead.url()), "{}", found.advice("ERP_UNREACHABLE"));
+    for check in ["clock", "credential", "rights", "add_on"] {
+        assert_eq!(found.codes(Some("dead"), check), ["NOT_CHECKED"], "what could not be looked at is not good");
+        assert_eq!(found.codes(Some("alive"), check), ["OK"], "{:#}", found.report);
+    }
+    assert_eq!(found.code, 2);
+    let one = Doctor::of(&setup, app.address()).examine(&["--system", "alive"]).await;
+    assert!(one.findings().all(|finding| finding["system_id"] != "dead"), "{:#}", one.report);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_rights_and_clocks_are_told_apart() {
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let erp = demo_erp().await;
+    let late = demo_erp_at(Arc::new(Ahead)).await;
+    register(&admin, &connected(&erp, "refused", |to| to["password"] = "wrong-password".into())).await;
+    register(&admin, &connected(&erp, "nowhere", |to| to["database"] = "other".into())).await;
+    let sales = json!({ "url": erp.url(), "database": "demo", "username": "sales", "password": "sales" });
+    register(&admin, &connected(&erp, "sales", |to| *to = sales)).await;
+    register(&admin, &registration(&late, "late")).await;
+    let found = look(&app, &setup).await;
+    let code = |system, check| found.codes(Some(system), check);
+
+    assert_eq!(code("refused", "credential"), ["CREDENTIAL_REFUSED"], "{:#}", found.report);
+    assert!(found.advice("CREDENTIAL_REFUSED").contains("PUT /api/v1/systems/refused"));
+    assert_eq!((code("refused", "rights"), code("refused", "add_on")), (vec!["NOT_CHECKED"], vec!["NOT_CHECKED"]));
+    assert_eq!(code("refused", "reach"), ["OK"]);
+    assert_eq!(code("nowhere", "credential"), ["ERP_DATABASE_UNKNOWN"], "{:#}", found.report);
+    assert_eq!(code("sales", "credential"), ["OK"]);
+    assert_eq!(code("sales", "rights"), ["RIGHTS_MISSING"], "{:#}", found.report);
+    assert_eq!((code("late", "clock"), code("sales", "clock")), (vec!["CLOCK_SKEW"], vec!["OK"]));
+    let skew = &found.finding("CLOCK_SKEW")["facts"]["skew_seconds"];
+    assert!(skew.as_f64().is_some_and(|skew| (3_590.0..3_610.0).contains(&skew)), "{skew}");
+    assert!(found.seen("CLOCK_SKEW").contains("ahead of this machine's"), "{}", found.seen("CLOCK_SKEW"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_key_that_ends_is_told_of_while_there_is_time() {
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let erp = demo_erp().await;
+    let soon = erp.add_key(2, "soon", SystemClock.now().plus(Duration::from_hours(5 * 24 + 1)));
+    let with_key = |key: &str| json!({ "url": erp.url(), "database": "demo", "username": "admin", "api_key": key });
+    register(&admin, &connected(&erp, "soon", |to| *to = with_key(&soon))).await;
+    let found = Doctor::of(&setup, app.address()).hiding(&soon).examine(&[]).await;
+    assert_eq!(found.codes(Some("soon"), "credential"), ["CREDENTIAL_ENDS"], "{:#}", found.report);
+    assert!(found.seen("CREDENTIAL_ENDS").contains("ends in 5 d"), "{}", found.seen("CREDENTIAL_ENDS"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn add_ons_that_are_missing_public_or_silent_are_told_apart() {
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let without = DemoErp::start(Options { addon: Addon::None, ..Options::default() }).await.unwrap();
+    let public = DemoErp::start(Options { addon: Addon::AutoWebhook, ..Options::default() }).await.unwrap();
+    register(&admin, &registration(&without, "without")).await;
+    register(&admin, &registration(&public, "public")).await;
+    let found = look(&app, &setup).await;
+    assert_eq!(found.codes(Some("without"), "add_on"), ["ADDON_MISSING"], "detection is off: {:#}", found.report);
+    let seen = found.of(Some("public"), "add_on")[0]["seen"].as_str().unwrap();
+    assert!(seen.starts_with("auto_webhook"), "{seen}");
+    let with_detection = Doctor::of(&setup, app.address()).with("BRIDGECORE_DETECTION__ENABLED", "true");
+    let found = with_detection.examine(&[]).await;
+    assert_eq!(found.codes(Some("without"), "add_on"), ["OK"], "others see the changes then");
+    assert_eq!(found.codes(Some("without"), "models"), ["MODELS_NOT_DISCOVERED"], "{:#}", found.report);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_system_that_hangs_takes_no_longer_than_it_may() {
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let (hanging, alive) = (demo_erp().await, demo_erp().await);
+    register_demo_system(&admin, &hanging, "hanging").await;
+    register_demo_system(&admin, &alive, "alive").await;
+    let address = app.address();
+    app.stop().await;
+    hanging.faults().fail_next(u32::MAX, Fault::Hang);
+    let doctor = Doctor::of(&setup, address);
+    let found = doctor.examine(&["--timeout-s", "1"]).await;
+    let reach = found.of(Some("hanging"), "reach")[0];
+    assert_eq!(reach["code"], "NOT_CHECKED", "{reach}");
+    assert!(reach["seen"].as_str().unwrap().contains("longer than 1.0 s"), "{reach}");
+    assert_eq!(found.codes(Some("alive"), "credential"), ["OK"]);
+    let impatient = doctor.with("BRIDGECORE_ERP__CALL_TIMEOUT_MS", "200");
+    let found = impatient.examine(&[]).await;
+    assert_eq!(found.codes(Some("hanging"), "reach"), ["ERP_UNREACHABLE"], "{:#}", found.report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_no_key_opens_is_named() {
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    let erp = demo_erp().await;
+    register_demo_system(&app.admin().await, &erp, "main").await;
+    let key = "[\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]";
+    let other = Doctor::of(&setup, app.address()).with("BRIDGECORE_SECURITY__ENCRYPTION_KEYS", key);
+    let found = other.examine(&[]).await;
+    assert_eq!(found.codes(Some("main"), "connection"), ["CONNECTION_UNREADABLE"], "{:#}", found.report);
+    assert_eq!(found.codes(Some("main"), "reach"), ["NOT_CHECKED"]);
+    app.stop().await;
+}
