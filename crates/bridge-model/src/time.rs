@@ -72,7 +72,8 @@ impl Timestamp {
     /// That form.
     pub fn to_http(self) -> String {
         let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
-        let written = jiff::Timestamp::from_microsecond(self.0).and_then(|time| printer.timestamp_to_rfc9110_string(&time));
+        let written =
+            jiff::Timestamp::from_microsecond(self.0).and_then(|time| printer.timestamp_to_rfc9110_string(&time));
         // `from_micros` keeps every value in the range that jiff can write; years before 0 have no such form.
         written.unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())
     }

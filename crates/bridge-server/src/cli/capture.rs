@@ -1,5 +1,6 @@
 //! `bridgecore capture install | status | uninstall`: the triggers in Odoo's database.
 
+use super::{plain, words};
 use crate::config::Config;
 use anyhow::{Context as _, bail};
 use bridge_erp::odoo::database::capture::{
@@ -110,7 +111,8 @@ pub struct Uninstall {
 }
 
 /// Models that are left out unless they are named: what Odoo writes down for itself all the time, and nobody asks for.
-pub(super) const LEFT_OUT: &[&str] = &["ir.logging", "ir.profile", "ir.cron.trigger", "ir.cron.progress", "res.users.log"];
+pub(super) const LEFT_OUT: &[&str] =
+    &["ir.logging", "ir.profile", "ir.cron.trigger", "ir.cron.progress", "res.users.log"];
 
 /// Does it. The exit code is 0 if all is well, 1 for an error, and 2 if `status` finds the capture missing or not live.
 pub async fn run(command: Command, entropy: &dyn Entropy) -> anyhow::Result<ExitCode> {
@@ -141,11 +143,12 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
     let database = connect(&arguments.target).await?;
     if arguments.dry_run {
         let shown = CaptureOptions { role_password: "********".to_owned(), ..options };
-        print_steps(&plan(&database, &shown).await.context("plan the installation")?.steps);
+        print_steps(&plan(&database, &shown).await.map_err(plain).context("plan the installation")?.steps);
         return Ok(ExitCode::SUCCESS);
     }
     let installed = install(&database, &options, arguments.patience.of(), &mut say)
         .await
+        .map_err(plain)
         .context("install the capture; what was done stays, and running it again goes on")?;
     if installed.steps.is_empty() {
         println!("Nothing to do: {} tables are captured.", installed.tables);
@@ -155,8 +158,10 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
     if installed.made_role {
         println!(
             "The role {} reads the outbox, with the password {} (shown only now).\n\
-             Put postgres://{0}:{1}@HOST/DATABASE into the system's connection_config as postgres_url.",
-            options.role, options.role_password
+             Put {} into the system's connection_config as postgres_url.",
+            options.role,
+            options.role_password,
+            words::address_of_role(&arguments.target.database_url, &options.role, &options.role_password)
         );
     }
     Ok(ExitCode::SUCCESS)
@@ -164,7 +169,7 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
 
 async fn run_status(arguments: &Status) -> anyhow::Result<ExitCode> {
     let database = connect(&arguments.target).await?;
-    let status = status(&database).await.context("look at the capture")?;
+    let status = status(&database).await.map_err(plain).context("look at the capture")?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
@@ -176,11 +181,12 @@ async fn run_status(arguments: &Status) -> anyhow::Result<ExitCode> {
 async fn run_uninstall(arguments: &Uninstall) -> anyhow::Result<ExitCode> {
     let database = connect(&arguments.target).await?;
     if arguments.dry_run {
-        print_steps(&plan_uninstall(&database).await.context("plan the removal")?);
+        print_steps(&plan_uninstall(&database).await.map_err(plain).context("plan the removal")?);
         return Ok(ExitCode::SUCCESS);
     }
     let steps = uninstall(&database, arguments.patience.of(), &mut say)
         .await
+        .map_err(plain)
         .context("remove the capture; what was done stays, and running it again goes on")?;
     println!("{}", if steps.is_empty() { "Nothing to do: there is no capture." } else { "The capture is removed." });
     Ok(ExitCode::SUCCESS)
@@ -192,7 +198,7 @@ async fn connect(target: &Target) -> anyhow::Result<Database> {
         bail!("--database-url is empty");
     }
     let options = DatabaseOptions { application_name: "bridgecore capture".to_owned(), ..DatabaseOptions::default() };
-    Database::connect(url, &options).await.context("open Odoo's database")
+    Database::connect(url, &options).await.map_err(plain).context("open Odoo's database")
 }
 
 fn say(step: &Step) {

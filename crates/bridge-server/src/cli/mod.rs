@@ -3,3 +3,12 @@
 pub mod capture;
 pub mod doctor;
 pub mod wal;
+mod words;
+
+use bridge_erp::odoo::database::DatabaseError;
+
+/// An error of a database for people, who need what the server said no more than once.
+#[expect(clippy::needless_pass_by_value, reason = "this is what `map_err` hands over")]
+fn plain(error: DatabaseError) -> anyhow::Error {
+    anyhow::Error::msg(words::trouble(&error))
+}

@@ -1,11 +1,13 @@
 //! `bridgecore wal install | status | uninstall`: what the reading of the log of Odoo's database needs there.
 
+use super::{plain, words};
 use crate::config::Config;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use bridge_erp::odoo::database::wal::install::{
     InstallOptions, Plan, Present, apply, plan, present, removal, uninstall,
 };
 use bridge_erp::odoo::database::wal::publication;
+use bridge_erp::odoo::database::wal::slot::IN_USE;
 use bridge_erp::odoo::database::{Database, DatabaseOptions};
 use bridge_model::Entropy;
 use clap::{Args, Subcommand};
@@ -112,7 +114,8 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
         "********".clone_into(&mut options.role_password);
     }
     let database = connect(&arguments.target).await?;
-    let Plan { statements, choice, makes_role } = plan(&database, &options).await.context("plan the installation")?;
+    let Plan { statements, choice, makes_role } =
+        plan(&database, &options).await.map_err(plain).context("plan the installation")?;
     for (table, reason) in &choice.refused {
         eprintln!("{table} is not published: {reason}. Its changes must be seen in another way.");
     }
@@ -120,17 +123,21 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
         print_sql(&statements);
         return Ok(ExitCode::SUCCESS);
     }
-    apply(&database, &statements).await.context("install; nothing was done")?;
+    apply(&database, &statements).await.map_err(plain).context("install; nothing was done")?;
     let count = choice.tables.len();
     println!("{}{count} tables are published.", if statements.is_empty() { "Nothing to do: " } else { "" });
     if makes_role {
         println!(
             "The role {} reads the log, with the password {} (shown only now).\n\
-             Put postgres://{0}:{1}@HOST/DATABASE into the system's connection_config as postgres_url.",
-            options.role, options.role_password
+             Put {} into the system's connection_config as postgres_url.",
+            options.role,
+            options.role_password,
+            words::address_of_role(&arguments.target.database_url, &options.role, &options.role_password)
         );
     }
-    for advice in advice(&present(&database, &options.publication).await.context("look at the database")?) {
+    for advice in
+        advice(&present(&database, &options.publication).await.map_err(plain).context("look at the database")?)
+    {
         println!("{advice}");
     }
     Ok(ExitCode::SUCCESS)
@@ -138,7 +145,8 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
 
 async fn run_status(arguments: &Status) -> anyhow::Result<ExitCode> {
     let database = connect(&arguments.target).await?;
-    let found = present(&database, &arguments.target.publication).await.context("look at the database")?;
+    let found =
+        present(&database, &arguments.target.publication).await.map_err(plain).context("look at the database")?;
     if arguments.json {
         println!("{:#}", facts(&found));
     } else {
@@ -151,15 +159,20 @@ async fn run_uninstall(arguments: &Uninstall) -> anyhow::Result<ExitCode> {
     let database = connect(&arguments.target).await?;
     let name = &arguments.target.publication;
     if arguments.dry_run {
-        let slots = present(&database, name).await.context("look at the database")?.slots;
+        let slots = present(&database, name).await.map_err(plain).context("look at the database")?.slots;
         let drops = slots.iter().map(|slot| format!("SELECT pg_drop_replication_slot('{}')", slot.name));
-        let rest = removal(&database, name, &arguments.role).await.context("plan the removal")?;
+        let rest = removal(&database, name, &arguments.role).await.map_err(plain).context("plan the removal")?;
         print_sql(&drops.chain(rest).collect::<Vec<_>>());
         return Ok(ExitCode::SUCCESS);
     }
-    let done = uninstall(&database, name, &arguments.role, arguments.force)
-        .await
-        .context("uninstall; what was done stays, and running it again goes on")?;
+    let done = match uninstall(&database, name, &arguments.role, arguments.force).await {
+        Err(error) if error.sql_state.as_deref() == Some(IN_USE) => bail!(
+            "somebody reads the log at the moment: stop the service, or have no model seen by wal, or use --force; \
+             the publication and the role are still there ({})",
+            error.message
+        ),
+        done => done.map_err(plain).context("uninstall; what was done stays, and running it again goes on")?,
+    };
     for line in &done {
         println!("{line}");
     }
@@ -169,7 +182,7 @@ async fn run_uninstall(arguments: &Uninstall) -> anyhow::Result<ExitCode> {
 
 async fn connect(target: &Target) -> anyhow::Result<Database> {
     let options = DatabaseOptions { application_name: "bridgecore wal".to_owned(), ..DatabaseOptions::default() };
-    Database::connect(&target.database_url, &options).await.context("open Odoo's database")
+    Database::connect(&target.database_url, &options).await.map_err(plain).context("open Odoo's database")
 }
 
 fn print_sql(statements: &[String]) {
@@ -177,7 +190,8 @@ fn print_sql(statements: &[String]) {
         println!("-- Nothing to do.");
     }
     for statement in statements {
-        println!("{statement};");
+        // One table on a line, instead of some hundred on one.
+        println!("{};", statement.replace(", public.", ",\n    public."));
     }
 }
 
@@ -197,7 +211,8 @@ fn advice(found: &Present) -> Vec<String> {
     if found.server.slot_keep_mb.is_none() {
         advice.push(
             "The server's max_slot_wal_keep_size has no end: while nobody reads, its disk can fill up. Set it to what \
-             the disk can spare (PostgreSQL 13 and later)."
+             the disk can spare (PostgreSQL 13 and later): ALTER SYSTEM SET max_slot_wal_keep_size = '16GB'; \
+             SELECT pg_reload_conf();"
                 .to_owned(),
         );
     }
@@ -225,7 +240,8 @@ fn words(found: &Present) -> String {
     for slot in &found.slots {
         let reader = slot.active_name.as_deref().map_or("nobody reads".to_owned(), |name| format!("{name} reads"));
         let lost = if slot.is_lost { ", and the server has dropped what it needs" } else { "" };
-        let _ = writeln!(text, "Slot {}: {reader}, {} bytes are kept for it{lost}.", slot.name, slot.retained_bytes);
+        let kept = words::bytes(slot.retained_bytes);
+        let _ = writeln!(text, "Slot {}: {reader}, {kept} of the log are kept for it{lost}.", slot.name);
     }
     if found.slots.is_empty() {
         let _ = writeln!(text, "There is no slot: the service makes one when it begins to read.");

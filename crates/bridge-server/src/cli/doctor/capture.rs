@@ -1,9 +1,10 @@
 //! The capture in a system's database: installed, live, current, and read.
 
 use super::code::{Check, Code};
-use super::database::{Patient, causes};
+use super::database::Patient;
 use super::finding::Findings;
-use super::{service, words};
+use super::service;
+use crate::cli::words;
 use crate::detection::is_among;
 use crate::ingest::answered_capture_errors;
 use bridge_erp::odoo::database::DatabaseErrorKind;
@@ -27,18 +28,19 @@ pub(super) async fn examine(patient: &Patient<'_>, findings: &mut Findings) -> R
             return Ok(());
         }
         Err(error) if error.kind == DatabaseErrorKind::Denied => {
-            let seen = format!("{} models are to be seen by it: {}", captured, causes(&error));
+            let seen = format!("{} models are to be seen by it: {}", captured, words::trouble(&error));
             let finding = patient.finding(Check::Capture, Code::CaptureDenied, seen);
             findings.add(finding.with("reader", "that `bridgecore capture install` has made"));
             return Ok(());
         }
-        Err(error) => return Err(causes(&error)),
+        Err(error) => return Err(words::trouble(&error)),
     };
     if !status.installed {
         if captured == 0 {
             findings.fine(Check::Capture, "not installed");
         } else {
-            let seen = format!("not installed, and {} to be seen by it", words::count(captured, "model is", "models are"));
+            let seen =
+                format!("not installed, and {} to be seen by it", words::count(captured, "model is", "models are"));
             findings.add(patient.finding(Check::Capture, Code::CaptureMissing, seen));
         }
         return Ok(());

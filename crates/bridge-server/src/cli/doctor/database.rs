@@ -3,6 +3,7 @@
 use super::code::{Check, Code};
 use super::finding::{Finding, Findings};
 use super::{Examination, capture, skew, wal, within};
+use crate::cli::words;
 use bridge_erp::Connection;
 use bridge_erp::odoo::database::{Database, DatabaseError, DatabaseErrorKind, DatabaseOptions, Standing, standing};
 use bridge_model::{ModelName, Strategy};
@@ -72,26 +73,28 @@ async fn look(
     let database = match Database::connect(url, &options).await {
         Ok(database) => database,
         Err(error) => {
-            findings.add(Finding::new(Check::Database, code_of(&error), causes(&error)));
+            findings.add(Finding::new(Check::Database, code_of(&error), words::trouble(&error)));
             return Err("the database can't be reached".to_owned());
         }
     };
-    let failed = |error: DatabaseError| causes(&error);
+    let failed = |error: DatabaseError| words::trouble(&error);
     let before = cx.clock.now();
     let standing = standing::standing(&database).await.map_err(failed)?;
     let asked = (before, cx.clock.now());
-    match skew::judge(Check::DatabaseClock, "the database's server", standing.clock, asked) {
-        Some(finding) => findings.add(finding),
-        None => findings.fine(Check::DatabaseClock, "as this machine's, to a few seconds"),
-    }
+    let skewed = skew::judge(Check::DatabaseClock, "the database's server", standing.clock, asked);
     let name = database.query_opt("SELECT current_database()::text", &[]).await.map_err(failed)?;
     let name = name.map_or(Ok(String::new()), |row| row.try_get(0).map_err(|error| failed(error.into())))?;
     let models = cx.store.tracked_models(system.tenant, system.key).await;
     let models = models.map_err(|error| super::service::causes(&error))?;
     let patient = Patient { cx, system, database: &database, name, standing, models };
-    // First, since this is of use whatever else is wrong there.
+    let place = examine_place(&patient, findings).await;
+    match skewed {
+        Some(finding) => findings.add(finding),
+        None => findings.fine(Check::DatabaseClock, "as this machine's, to a few seconds"),
+    }
+    // Also where nothing else can be looked at: these cost the server's disk.
     wal::examine_slots(&patient, findings, slots).await?;
-    examine_place(&patient, findings).await?;
+    place?;
     if !system.is_active {
         let reason = "the system is inactive";
         findings.complete(&[Check::Capture, Check::Wal], reason);
@@ -119,7 +122,7 @@ async fn examine_place(patient: &Patient<'_>, findings: &mut Findings) -> Result
             return Err("there is no Odoo in the database".to_owned());
         }
         Err(error) => {
-            let seen = format!("{seen}: {}", causes(&error));
+            let seen = format!("{seen}: {}", words::trouble(&error));
             findings.add(patient.finding(Check::Database, code_of(&error), seen));
             return Err("the database can't be asked".to_owned());
         }
@@ -147,14 +150,4 @@ pub(super) fn code_of(error: &DatabaseError) -> Code {
         DatabaseErrorKind::Refused | DatabaseErrorKind::InvalidUrl => Code::DatabaseRefused,
         DatabaseErrorKind::Denied | DatabaseErrorKind::Missing | DatabaseErrorKind::Failed => Code::DatabaseFailed,
     }
-}
-
-/// The error with the innermost of its causes, which names the socket's trouble. None of them holds the address.
-pub(super) fn causes(error: &DatabaseError) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    let (text, cause) = (error.to_string(), innermost.to_string());
-    if text.contains(&cause) || cause.contains(&error.message) { text } else { format!("{text}: {cause}") }
 }

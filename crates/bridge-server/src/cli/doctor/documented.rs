@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 const WRITE_VARIABLE: &str = "BRIDGECORE_WRITE_DOCS";
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
-const BEGIN: &str = "<!-- the findings of bridgecore doctor, generated from crates/bridge-server/src/cli/doctor/code.rs -->\n";
+const BEGIN: &str =
+    "<!-- the findings of bridgecore doctor, generated from crates/bridge-server/src/cli/doctor/code.rs -->\n";
 const END: &str = "<!-- the end of the findings -->\n";
 
 fn list() -> String {

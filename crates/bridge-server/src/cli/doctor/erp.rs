@@ -2,7 +2,8 @@
 
 use super::code::{Check, Code};
 use super::finding::{Finding, Findings};
-use super::{Examination, skew, words};
+use super::{Examination, skew};
+use crate::cli::words;
 use bridge_erp::{Adapter, Connection, ErpError, ErpErrorKind, FeedInfo, FeedKind, SearchRead};
 use bridge_model::{ModelClass, ModelName, Strategy, Timestamp};
 use bridge_store::{System, TrackedModel};
@@ -212,9 +213,10 @@ impl Patient<'_> {
             FeedKind::Bridgecore { version } => format!("bridgecore {version}"),
             FeedKind::AutoWebhook => "auto_webhook, which joins quick writes and may leave deletions out".to_owned(),
         };
-        let covers = feed.covers.as_ref().map_or(String::new(), |covers| {
-            format!(", tells of {}", words::count(covers.len(), "model", "models"))
-        });
+        let covers = feed
+            .covers
+            .as_ref()
+            .map_or(String::new(), |covers| format!(", tells of {}", words::count(covers.len(), "model", "models")));
         let mut complaints = Vec::new();
         if let FeedKind::Bridgecore { version } = &feed.kind
             && is_older(version, ADDON_VERSION)
@@ -241,7 +243,8 @@ impl Patient<'_> {
         let source = self.cx.store.source(self.system.tenant, self.system.key).await.ok()?;
         let waiting = feed.newest_id.saturating_sub(source.read_to);
         (waiting > BACKLOG_MAX).then(|| {
-            let seen = format!("{waiting} events wait: the newest is {}, and {} was read", feed.newest_id, source.read_to);
+            let seen =
+                format!("{waiting} events wait: the newest is {}, and {} was read", feed.newest_id, source.read_to);
             self.plain(Check::Addon, Code::AddonBacklog, seen).with("events", waiting)
         })
     }

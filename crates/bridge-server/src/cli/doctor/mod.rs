@@ -17,8 +17,8 @@ mod service;
 mod skew;
 mod told;
 mod wal;
-mod words;
 
+use super::words;
 use crate::config::Config;
 use crate::erps::parse_connection;
 use crate::language::Texts;
@@ -89,11 +89,7 @@ pub async fn run(arguments: Arguments, clock: Arc<dyn Clock>, entropy: Arc<dyn E
     Ok(report.exit_code())
 }
 
-async fn examine(
-    arguments: &Arguments,
-    clock: &Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-) -> anyhow::Result<Report> {
+async fn examine(arguments: &Arguments, clock: &Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Report> {
     let mut report = Report::default();
     let patience = Duration::from_secs(arguments.timeout_s);
     let ServiceState { mut findings, opened, told } =
@@ -206,8 +202,7 @@ fn connection(cx: &Examination, system: &System) -> Result<Connection, String> {
     if let Some(error) = &system.connection_error {
         return Err(service::causes(error));
     }
-    let mut connection =
-        parse_connection(&system.connection).map_err(|problem| cx.texts.english(&problem.message))?;
+    let mut connection = parse_connection(&system.connection).map_err(|problem| cx.texts.english(&problem.message))?;
     connection.timeout_ms = connection.timeout_ms.map(|timeout_ms| timeout_ms.min(CALL_MS_MAX));
     Ok(connection)
 }

@@ -2,7 +2,8 @@
 
 use super::code::{Check, Code};
 use super::finding::{Finding, Findings};
-use super::{Examination, service, words};
+use super::{Examination, service};
+use crate::cli::words;
 use crate::config::ms;
 use bridge_model::{Strategy, Timestamp};
 use bridge_store::{Choice, Detection, StoreError, StrategyHealth, System, TrackedModel};
@@ -152,9 +153,10 @@ fn judge_source(cx: &Examination, system: &System, strategy: Strategy, known: Op
         return finding(Code::SourceSilent, "has never looked with success".to_owned());
     };
     // What the service measures is newer than what it notes, which it does every few seconds.
-    let measured = cx.told.as_ref().and_then(|told| {
-        told.of_strategy("source_lag_seconds", system.tenant, &system.system_id, strategy)
-    });
+    let measured = cx
+        .told
+        .as_ref()
+        .and_then(|told| told.of_strategy("source_lag_seconds", system.tenant, &system.system_id, strategy));
     let noted = now.since(succeeded_at);
     let lag = measured.and_then(|lag| Duration::try_from_secs_f64(lag).ok()).map_or(noted, |lag| lag.min(noted));
     let code = if lag > patience(cx, strategy) { Code::SourceSilent } else { Code::Fine };

@@ -2,7 +2,7 @@
 
 use super::code::Check;
 use super::finding::{Finding, Report, Severity, Subject};
-use super::words;
+use crate::cli::words;
 use bridge_model::Timestamp;
 use serde_json::{Value, json};
 use std::fmt::Write as _;

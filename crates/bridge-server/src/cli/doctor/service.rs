@@ -2,7 +2,7 @@
 
 use super::code::{Check, Code};
 use super::finding::{Finding, Findings};
-use super::words;
+use crate::cli::words;
 use crate::config::Config;
 use bridge_model::{Clock, Entropy, Timestamp};
 use bridge_store::{LeftSlot, Schema, Store, StoreError, StoreOptions, StoreServer};
@@ -129,9 +129,8 @@ async fn examine_store(
     let asked_at = clock.now();
     match (file, store.server().await) {
         (Some(file), _) => {
-            let size = std::fs::metadata(&file).map_or(0, |found| found.len());
-            let seen =
-                format!("SQLite {}, {}, schema version {version}", file.display(), words::bytes(size));
+            let size = size_of(&file);
+            let seen = format!("SQLite {}, {}, schema version {version}", file.display(), words::bytes(size));
             findings.fine(Check::Store, seen);
             findings.add(examine_disk(&file, size));
         }
@@ -145,12 +144,15 @@ async fn examine_store(
     Some(store)
 }
 
-fn examine_store_server(
-    server: &StoreServer,
-    schema: i64,
-    asked: (Timestamp, Timestamp),
-    findings: &mut Findings,
-) {
+/// The size of a database's file with its write-ahead log, in bytes.
+fn size_of(file: &Path) -> u64 {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+    size(file) + size(Path::new(&log))
+}
+
+fn examine_store_server(server: &StoreServer, schema: i64, asked: (Timestamp, Timestamp), findings: &mut Findings) {
     let (major, size) = (server.version / 10_000, words::bytes(server.size_bytes));
     if server.is_standby {
         let seen = format!("PostgreSQL {major} that follows another server");

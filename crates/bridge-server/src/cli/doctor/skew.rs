@@ -2,7 +2,7 @@
 
 use super::code::{Check, Code};
 use super::finding::Finding;
-use super::words;
+use crate::cli::words;
 use bridge_model::Timestamp;
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 //! The log of a system's database: whether it can be read, is read, and what that costs the server.
 
 use super::code::{Check, Code};
-use super::database::{Patient, causes};
+use super::database::Patient;
 use super::finding::{Finding, Findings};
-use super::{service, words};
+use super::service;
+use crate::cli::words;
 use bridge_erp::odoo::database::standing::{self, Room, Standing};
 use bridge_erp::odoo::database::wal::install::{Present, SLOT_PREFIX, present};
 use bridge_erp::odoo::database::wal::slot::{self, Slot};
@@ -18,7 +19,7 @@ pub(super) async fn examine_slots(
 ) -> Result<(), String> {
     let version = patient.standing.version;
     let found = slot::slots_of_server(patient.database, version, SLOT_PREFIX).await;
-    for (database, slot) in found.map_err(|error| causes(&error))? {
+    for (database, slot) in found.map_err(|error| words::trouble(&error))? {
         seen.insert(slot.name.clone());
         // One that is read by another program is that program's.
         if patient.cx.slots.contains(&slot.name) || slot.active_pid.is_some() {
@@ -55,7 +56,8 @@ struct Facts {
 /// Looks at the reading of the log. The error is what kept it from being looked at.
 pub(super) async fn examine(patient: &Patient<'_>, findings: &mut Findings) -> Result<(), String> {
     let (cx, system) = (patient.cx, patient.system);
-    let present = present(patient.database, &cx.config.wal.publication).await.map_err(|error| causes(&error))?;
+    let present =
+        present(patient.database, &cx.config.wal.publication).await.map_err(|error| words::trouble(&error))?;
     let models = patient.models_of(Strategy::Wal);
     let place = cx.store.wal_place(system.tenant, system.key).await.map_err(|error| service::causes(&error))?;
     let slot = place.map(|place| place.slot).filter(|slot| !slot.is_empty());
@@ -70,7 +72,7 @@ pub(super) async fn examine(patient: &Patient<'_>, findings: &mut Findings) -> R
     let tables: BTreeSet<&str> = models.iter().filter_map(|model| model.found.table_name.as_deref()).collect();
     let facts = Facts {
         standing: patient.standing.clone(),
-        room: standing::room(patient.database).await.map_err(|error| causes(&error))?,
+        room: standing::room(patient.database).await.map_err(|error| words::trouble(&error))?,
         slot,
         models: models.len(),
         unpublished: tables.into_iter().filter(|table| !is_published(table)).map(str::to_owned).collect(),
@@ -176,7 +178,7 @@ fn judge_slot(
         found.push((Code::WalRetained, format!("{kept}, the alarm is at {}", words::bytes(retained_alarm))));
     }
     if server_keeps_mb.is_none() {
-        found.push((Code::WalUnbounded, "max_slot_wal_keep_size has no end".to_owned()));
+        found.push((Code::WalUnbounded, format!("max_slot_wal_keep_size has no end; {kept}")));
     }
 }
 
@@ -187,6 +189,9 @@ mod tests {
     use bridge_erp::odoo::database::wal::publication::Publication;
     use bridge_erp::odoo::database::wal::slot::Server;
     use bridge_model::Timestamp;
+
+    /// Breaks something.
+    type Change = fn(&mut Facts);
 
     /// Somebody reads, and everything is as it should be.
     fn good() -> Facts {
@@ -232,7 +237,6 @@ mod tests {
             change(&mut facts);
             judge(&facts).into_iter().map(|(code, _)| code).collect::<Vec<_>>()
         };
-        type Change = fn(&mut Facts);
         let cases: [(Change, Code); 12] = [
             (|facts| facts.present.server.wal_level = "replica".to_owned(), Code::WalLevel),
             (|facts| facts.standing.is_standby = true, Code::WalStandby),

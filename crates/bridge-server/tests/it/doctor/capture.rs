@@ -10,12 +10,15 @@ use bridge_store::{FoundModel, Ownership, System};
 use serde_json::json;
 use std::net::SocketAddr;
 
-/// Models with the tables that hold them, all seen by capture.
+/// Models with the tables that hold them.
+type Models<'a> = &'a [(&'a str, &'a str)];
+
+/// Models that are all seen by capture.
 const MODELS: [(&str, &str); 3] =
     [("res.partner", "res_partner"), ("sale.order", "sale_order"), ("sale.tag", "sale_tag")];
 
 /// Registers a system that reads this database, and has these models seen by capture.
-async fn register(app: &App, admin: &Client, name: &str, postgres_url: &str, models: &[(&str, &str)]) -> System {
+async fn register(app: &App, admin: &Client, name: &str, postgres_url: &str, models: Models<'_>) -> System {
     let body = json!({
         "system_id": name,
         "system_type": "odoo",
@@ -56,7 +59,8 @@ struct Stopped {
 }
 
 impl Stopped {
-    async fn with(systems: &[(&str, &str, &[(&str, &str)])]) -> Self {
+    /// Each system by its name, the address of its database, and its models with their tables.
+    async fn with(systems: &[(&str, &str, Models<'_>)]) -> Self {
         let setup = Setup::sqlite();
         let app = setup.start().await;
         let admin = app.admin().await;

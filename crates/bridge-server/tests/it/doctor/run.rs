@@ -114,7 +114,9 @@ impl Diagnosis {
     /// The findings of a check.
     pub(crate) fn of(&self, system: Option<&str>, check: &str) -> Vec<&Value> {
         self.findings()
-            .filter(|finding| finding["system_id"] == system.map_or(Value::Null, Value::from) && finding["check"] == check)
+            .filter(|finding| {
+                finding["system_id"] == system.map_or(Value::Null, Value::from) && finding["check"] == check
+            })
             .collect()
     }
 

@@ -7,10 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-on_both_databases!(
-    a_service_that_runs_and_one_that_does_not_are_told_apart,
-    nothing_is_written_and_nothing_is_made,
-);
+on_both_databases!(a_service_that_runs_and_one_that_does_not_are_told_apart, nothing_is_written_and_nothing_is_made,);
 
 /// Nothing listens on this port.
 fn nowhere() -> SocketAddr {

@@ -1,7 +1,9 @@
 //! Systems over their API, broken one by one.
 
 use super::run::{Diagnosis, Doctor};
-use crate::support::{App, Client, Setup, demo_erp, demo_erp_at, on_both_databases, register_demo_system, registration};
+use crate::support::{
+    App, Client, Setup, demo_erp, demo_erp_at, on_both_databases, register_demo_system, registration,
+};
 use bridge_erp::fake::{Addon, DemoErp, Fault, Options};
 use bridge_model::clock::SystemClock;
 use bridge_model::{Clock, Timestamp};

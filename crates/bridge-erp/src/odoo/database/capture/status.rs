@@ -33,6 +33,7 @@ pub struct TableStatus {
 
 /// How the capture is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and scripts read them by name")]
 pub struct CaptureStatus {
     /// Whether it is installed.
     pub installed: bool,

@@ -103,7 +103,11 @@ async fn slots_that_nobody_needs_any_more_are_told_of_with_what_drops_them() {
     erp.sql(&format!("SELECT pg_create_logical_replication_slot('{stranger}', 'pgoutput')")).await;
     let found = Doctor::of(&setup, app.address()).examine(&[]).await;
     let of = |found: &Diagnosis, slot: &str| -> Vec<serde_json::Value> {
-        found.findings().filter(|finding| finding["facts"]["slot"] == slot && finding["severity"] == "warning").cloned().collect()
+        found
+            .findings()
+            .filter(|finding| finding["facts"]["slot"] == slot && finding["severity"] == "warning")
+            .cloned()
+            .collect()
     };
     let told = of(&found, &stranger);
     assert_eq!(told.len(), 1, "{:#}", found.report);

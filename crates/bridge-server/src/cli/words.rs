@@ -1,10 +1,12 @@
 //! Numbers, times and lists, as people read them.
 
+use bridge_erp::odoo::database::DatabaseError;
+use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
 
 /// A number of bytes in the largest unit that leaves a number of at least 1.
-pub(super) fn bytes(count: u64) -> String {
+pub(in crate::cli) fn bytes(count: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match UNITS.into_iter().find(|(_, size)| count >= *size) {
         // Tenths, without going through a fraction.
@@ -17,7 +19,7 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// A time in its two largest units.
-pub(super) fn duration(time: Duration) -> String {
+pub(in crate::cli) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes, seconds) {
@@ -31,7 +33,7 @@ pub(super) fn duration(time: Duration) -> String {
 }
 
 /// A count with its noun.
-pub(super) fn count(count: usize, one: &str, many: &str) -> String {
+pub(in crate::cli) fn count(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
@@ -39,7 +41,7 @@ pub(super) fn count(count: usize, one: &str, many: &str) -> String {
 const NAMES_MAX: usize = 5;
 
 /// The first few of a list.
-pub(super) fn list<T: Display>(names: impl IntoIterator<Item = T>) -> String {
+pub(in crate::cli) fn list<T: Display>(names: impl IntoIterator<Item = T>) -> String {
     let mut names = names.into_iter();
     let shown: Vec<String> = names.by_ref().take(NAMES_MAX).map(|name| name.to_string()).collect();
     let rest = names.count();
@@ -47,9 +49,37 @@ pub(super) fn list<T: Display>(names: impl IntoIterator<Item = T>) -> String {
     if rest == 0 { shown } else { format!("{shown} and {rest} more") }
 }
 
+/// An error of a database with the innermost of its causes, such as the socket's. The server's own words say all.
+pub(in crate::cli) fn trouble(error: &DatabaseError) -> String {
+    let mut innermost: &dyn Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    let (text, cause) = (error.to_string(), innermost.to_string());
+    if error.sql_state.is_some() || text.contains(&cause) { text } else { format!("{text}: {cause}") }
+}
+
+/// The address that a role reaches a database by, seen from here, from the address that its owner has.
+pub(in crate::cli) fn address_of_role(owner_url: &str, role: &str, password: &str) -> String {
+    let made = || {
+        let mut url = url::Url::parse(owner_url).ok()?;
+        url.set_username(role).ok()?;
+        url.set_password(Some(password)).ok()?;
+        Some(url.to_string())
+    };
+    made().unwrap_or_else(|| format!("postgres://{role}:{password}@HOST/DATABASE"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_of_a_role_is_its_owners_but_for_the_role() {
+        let made = address_of_role("postgres://owner:secret@db:5433/odoo?sslmode=require", "reader", "p");
+        assert_eq!(made, "postgres://reader:p@db:5433/odoo?sslmode=require");
+        assert_eq!(address_of_role("?", "reader", "p"), "postgres://reader:p@HOST/DATABASE");
+    }
 
     #[test]
     fn numbers_have_the_unit_that_fits() {
