@@ -183,6 +183,49 @@ pub struct ErpField {
     pub readonly: bool,
     /// Whether the value is kept with the record, not computed when it is read.
     pub stored: bool,
+    /// The values that it can have, where these are a list.
+    pub selection: Option<Vec<Choice>>,
+}
+
+/// A value that a field can have.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// The value.
+    pub value: String,
+    /// Its name, for people.
+    pub label: String,
+}
+
+/// Something that changes records, or may.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// The model.
+    pub model: ModelName,
+    /// What is done.
+    pub work: Work,
+    /// Options of the call (`lang`, `tz`).
+    pub context: Map<String, Value>,
+}
+
+/// What a [`Write`] does.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Creates records with these values; the result is the list of their keys, in the same order.
+    Create(Vec<Map<String, Value>>),
+    /// Writes the same values to some records.
+    Update(Vec<RecordId>, Map<String, Value>),
+    /// Deletes records.
+    Delete(Vec<RecordId>),
+    /// Calls a method of the model; the result is what it answers.
+    Call {
+        /// The method.
+        method: String,
+        /// Its arguments by place.
+        args: Vec<Value>,
+        /// Its arguments by name.
+        kwargs: Map<String, Value>,
+    },
 }
 
 /// A row of the event table.
@@ -293,12 +336,22 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     }
 
     /// Counts records by a filter.
-    async fn count(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError>;
+    async fn count(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError> {
+        self.count_with(model, domain, &Map::new()).await
+    }
 
     /// Counts records by a filter, archived ones included.
     async fn count_all(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError> {
         self.count(model, domain).await
     }
+
+    /// Counts records by a filter, with options of the call (`active_test`, `lang`).
+    async fn count_with(
+        &self,
+        model: &ModelName,
+        domain: &Value,
+        context: &Map<String, Value>,
+    ) -> Result<u64, ErpError>;
 
     /// Every model that the system has, by name. A system that can't tell answers `UnknownMethod`.
     async fn models(&self) -> Result<Vec<ErpModel>, ErpError> {
@@ -307,6 +360,12 @@ pub trait Adapter: fmt::Debug + Send + Sync {
 
     /// The fields of a model that the credential may see, by name. A system that can't tell answers `UnknownMethod`.
     async fn fields(&self, model: &ModelName) -> Result<Vec<ErpField>, ErpError> {
+        self.fields_in(model, None).await
+    }
+
+    /// The same with what is for people in a language (`ar_001`), if one is named and the system has it.
+    async fn fields_in(&self, model: &ModelName, language: Option<&str>) -> Result<Vec<ErpField>, ErpError> {
+        let _ = language;
         let message = format!("this kind of system does not tell the fields of {model}");
         Err(ErpError::new(ErpErrorKind::UnknownMethod, message))
     }
@@ -319,6 +378,9 @@ pub trait Adapter: fmt::Debug + Send + Sync {
 
     /// Deletes records. A repeated call may answer that they are missing.
     async fn unlink(&self, model: &ModelName, ids: &[RecordId]) -> Result<(), ErpError>;
+
+    /// Does something that changes records, or may, and answers its result. Not safe to repeat.
+    async fn perform(&self, write: Write) -> Result<Value, ErpError>;
 
     /// Calls a method of a model. Whether it may be repeated depends on the method.
     async fn call(

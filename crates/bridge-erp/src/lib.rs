@@ -13,8 +13,8 @@ mod wire;
 mod xmlrpc;
 
 pub use adapter::{
-    Adapter, Connection, DeviceState, ErpEvent, ErpField, ErpModel, FeedEvent, FeedInfo, FeedKind, Identity, NewKey,
-    Protocol, SearchRead, ServerInfo,
+    Adapter, Choice, Connection, DeviceState, ErpEvent, ErpField, ErpModel, FeedEvent, FeedInfo, FeedKind, Identity,
+    NewKey, Protocol, SearchRead, ServerInfo, Work, Write,
 };
 pub use error::{ErpError, ErpErrorClass, ErpErrorKind};
 pub use pool::{ClientOptions, SYSTEM_TYPES, connect};

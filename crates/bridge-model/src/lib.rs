@@ -4,6 +4,7 @@
 //! type can be used from the store, the adapters, the service and the tests
 //! alike. Time and randomness come in through [`clock`] and [`entropy`].
 
+pub mod access;
 pub mod change;
 pub mod clock;
 pub mod detection;
@@ -16,6 +17,7 @@ mod openapi;
 pub mod position;
 pub mod time;
 
+pub use access::{AllowList, ModelAccess, Operation};
 pub use change::{Change, Event, NewChange, Origin, Priority, RecordId};
 pub use clock::Clock;
 pub use detection::{ModelClass, Strategy};

@@ -12,6 +12,7 @@ use crate::jobs;
 use crate::language::Texts;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
+use crate::records::Records;
 use crate::serve::serve;
 use crate::supervise::keep_going;
 use crate::sync::{Rights, Tails};
@@ -50,7 +51,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         .context("open the database")?;
     let context = Context::from(Parts {
         store,
-        erps: Arc::new(Erps::new(&config.erp, ms(config.security.session_cache_ms), Arc::clone(&clock), &entropy)),
+        erps: Arc::new(Erps::new(&config, Arc::clone(&clock), &entropy)),
         hub: Arc::new(Hub::default()),
         owners: Arc::new(Owners::default()),
         readers: Arc::new(Readers::default()),
@@ -58,6 +59,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         tails: Arc::new(Tails::new(&config.sync)),
         wal_readers: Arc::new(WalReaders::default()),
         rights: Arc::new(Rights::default()),
+        records: Arc::new(Records::new(&config)),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
         texts: Arc::new(Texts::new().context("read the messages")?),
         rule_packs: Arc::new(RulePacks::new().context("read the rule packs")?),

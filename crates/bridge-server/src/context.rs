@@ -9,6 +9,7 @@ use crate::ingest::{Readers, WalReaders};
 use crate::language::Texts;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
+use crate::records::Records;
 use crate::sync::{Rights, Tails};
 use bridge_model::migration::RulePacks;
 use bridge_model::{Clock, Entropy};
@@ -41,6 +42,8 @@ pub struct Parts {
     pub wal_readers: Arc<WalReaders>,
     /// What ERP users may read, as last learned.
     pub rights: Arc<Rights>,
+    /// What reading and writing records remembers.
+    pub records: Arc<Records>,
     /// Passwords, tokens and keys.
     pub auth: Arc<Auth>,
     /// What people are told, in each language.

@@ -1,42 +1,64 @@
 //! The connected business systems: one kept adapter for each.
 
-use crate::config;
+use crate::config::{self, Config, ms};
 use crate::fresh::Fresh;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind, decoding};
 use bridge_erp::pool::ClientOptions;
-use bridge_erp::{Adapter, Connection};
-use bridge_model::{Clock, Entropy, SystemKey, TenantId, Timestamp};
-use bridge_store::{Store, System};
+use bridge_erp::{Adapter, Connection, Protocol};
+use bridge_model::{Clock, Entropy, SystemId, SystemKey, TenantId, Timestamp, UserId};
+use bridge_store::{ErpLink, LinkSecret, Store, System};
+use moka::sync::Cache;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// An adapter and when the settings that it was made of were saved.
 type Kept = (Timestamp, Arc<dyn Adapter>);
 
+/// An adapter, and when the settings and the credential that it was made of were saved.
+type KeptLinked = (Timestamp, Timestamp, Arc<dyn Adapter>);
+
+/// How long the connections of a user who does nothing are kept.
+const LINKED_IDLE: Duration = Duration::from_mins(10);
+
 /// The adapters in use. Building one is dear (certificates, connections, log-in), so each is kept until its system's
 /// settings change.
-#[derive(Debug)]
 pub struct Erps {
     kept: Mutex<HashMap<SystemKey, Kept>>,
     /// Systems as they were in the database a moment ago; reading one means decrypting how to connect to it.
     systems: Fresh<(TenantId, SystemKey), Arc<System>>,
+    /// The same by their names.
+    named: Fresh<(TenantId, SystemId), Arc<System>>,
+    /// The adapters of users with credentials of their own, the least used of which go.
+    linked: Cache<(SystemKey, UserId), KeptLinked>,
     options: ClientOptions,
     clock: Arc<dyn Clock>,
 }
 
+impl fmt::Debug for Erps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Erps").finish_non_exhaustive()
+    }
+}
+
 impl Erps {
-    /// No adapters yet; `config` bounds the calls of all that will be made, `system_age_max` how long a system is
+    /// No adapters yet; `config` bounds the calls of all that will be made, their number, and how long a system is
     /// believed to be as it was read.
-    pub fn new(
-        config: &config::Erp,
-        system_age_max: Duration,
-        clock: Arc<dyn Clock>,
-        entropy: &Arc<dyn Entropy>,
-    ) -> Self {
-        let options = client_options(config, entropy);
-        Self { kept: Mutex::default(), systems: Fresh::new(system_age_max), options, clock }
+    pub fn new(config: &Config, clock: Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Self {
+        let system_age_max = ms(config.security.session_cache_ms);
+        Self {
+            kept: Mutex::default(),
+            systems: Fresh::new(system_age_max),
+            named: Fresh::new(system_age_max),
+            linked: Cache::builder()
+                .max_capacity(config.records.user_connections_max)
+                .time_to_idle(LINKED_IDLE)
+                .build(),
+            options: client_options(&config.erp, entropy),
+            clock,
+        }
     }
 
     /// A tenant's system, as it is or, where it was changed on another node, as it was a moment ago.
@@ -50,6 +72,52 @@ impl Erps {
         self.systems.get(&(tenant, key), self.clock.now(), load).await
     }
 
+    /// The same by its public name.
+    pub async fn system_named(
+        &self,
+        store: &Store,
+        tenant: TenantId,
+        system_id: &SystemId,
+    ) -> Result<Option<Arc<System>>, Problem> {
+        let load = async { Ok(store.system(tenant, system_id).await?.map(Arc::new)) };
+        self.named.get(&(tenant, system_id.clone()), self.clock.now(), load).await
+    }
+
+    /// The adapter that acts in a system with a user's own credential.
+    pub fn linked_adapter(&self, system: &System, link: &ErpLink) -> Result<Arc<dyn Adapter>, Problem> {
+        let key = (system.key, link.user);
+        if let Some((system_saved, link_saved, adapter)) = self.linked.get(&key)
+            && (system_saved, link_saved) == (system.updated_at, link.updated_at)
+        {
+            return Ok(adapter);
+        }
+        let adapter = self.connect_as(system, &link.username, &link.secret)?;
+        self.linked.insert(key, (system.updated_at, link.updated_at, Arc::clone(&adapter)));
+        Ok(adapter)
+    }
+
+    /// A new adapter for a system with another credential than its own; it is not kept.
+    pub fn connect_as(
+        &self,
+        system: &System,
+        username: &str,
+        secret: &LinkSecret,
+    ) -> Result<Arc<dyn Adapter>, Problem> {
+        let own = connection_of(system)?;
+        // The way that fits the system's credential may not fit this one.
+        let fits = own.protocol != Some(Protocol::Json2) || secret.api_key.is_some();
+        let connection = Connection {
+            username: username.to_owned(),
+            password: secret.password.clone(),
+            api_key: secret.api_key.clone(),
+            protocol: own.protocol.filter(|_| fits),
+            // The database itself is the system's matter.
+            postgres_url: None,
+            ..own
+        };
+        self.connect(&system.system_type, &connection)
+    }
+
     /// The adapter of a system.
     pub fn adapter(&self, system: &System) -> Result<Arc<dyn Adapter>, Problem> {
         if let Some((made_for, adapter)) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&system.key)
@@ -57,11 +125,7 @@ impl Erps {
         {
             return Ok(Arc::clone(adapter));
         }
-        if let Some(error) = &system.connection_error {
-            return Err(Problem::new(ProblemKind::Internal, Message::connection_not_decrypted())
-                .with("reason", error.to_string()));
-        }
-        let connection = parse_connection(&system.connection)?;
+        let connection = connection_of(system)?;
         let adapter = self.connect(&system.system_type, &connection)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(system.key, (system.updated_at, Arc::clone(&adapter)));
@@ -78,8 +142,18 @@ impl Erps {
     /// Drops what is kept of a system that was changed or is no more.
     pub fn forget(&self, system: SystemKey) {
         self.systems.forget_all();
+        self.named.forget_all();
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
     }
+}
+
+fn connection_of(system: &System) -> Result<Connection, Problem> {
+    if let Some(error) = &system.connection_error {
+        return Err(
+            Problem::new(ProblemKind::Internal, Message::connection_not_decrypted()).with("reason", error.to_string())
+        );
+    }
+    parse_connection(&system.connection)
 }
 
 fn client_options(config: &config::Erp, entropy: &Arc<dyn Entropy>) -> ClientOptions {

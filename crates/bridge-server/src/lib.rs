@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod migration;
 pub mod mirror;
 pub mod problem;
+pub mod records;
 pub mod serve;
 pub mod supervise;
 pub mod sync;

@@ -7,7 +7,7 @@ pub(crate) mod decoding;
 
 use crate::language::{Message, Reason};
 use bridge_erp::odoo::database::{DatabaseError, DatabaseErrorKind};
-use bridge_erp::{ErpError, ErpErrorKind};
+use bridge_erp::{ErpError, ErpErrorClass, ErpErrorKind};
 use bridge_model::InvalidId;
 use bridge_store::StoreError;
 use serde_json::{Value, json};
@@ -52,10 +52,20 @@ problem_kinds! {
     Forbidden = 403 "ForbiddenException" "FORBIDDEN";
     /// The user has no link to an ERP user, so that nobody can say what they may see.
     ErpUserNotLinked = 403 "ForbiddenException" "ERP_USER_NOT_LINKED";
+    /// The ERP does not let the acting user do this.
+    ErpAccessDenied = 403 "OdooAccessException" "ERP_ACCESS_DENIED";
+    /// The ERP refuses the user's own credential; a new one mends it.
+    ErpLinkRefused = 403 "OdooAuthenticationException" "ERP_LINK_REFUSED";
     /// No such path or thing.
     NotFound = 404 "NotFoundException" "NOT_FOUND";
     /// No system of this name.
     SystemNotFound = 404 "SystemNotFoundException" "SYSTEM_NOT_FOUND";
+    /// The ERP has no such record, or not any more, or does not show it to the acting user.
+    RecordNotFound = 404 "RecordNotFoundException" "RECORD_NOT_FOUND";
+    /// The ERP has no such model.
+    ModelNotFound = 404 "ModelNotFoundException" "MODEL_NOT_FOUND";
+    /// The model has no public method of this name.
+    MethodNotFound = 404 "MethodNotFoundException" "METHOD_NOT_FOUND";
     /// The device has not synced yet.
     SyncStateNotFound = 404 "SyncStateNotFoundException" "SYNC_STATE_NOT_FOUND";
     /// The path does not take this method.
@@ -70,6 +80,10 @@ problem_kinds! {
     PayloadTooLarge = 413 "PayloadTooLargeException" "PAYLOAD_TOO_LARGE";
     /// The body is not said to be JSON.
     UnsupportedMediaType = 415 "UnsupportedMediaTypeException" "UNSUPPORTED_MEDIA_TYPE";
+    /// The ERP's rules for the data refuse it.
+    ErpValidation = 422 "OdooValidationException" "ERP_VALIDATION_FAILED";
+    /// The ERP's business logic says no.
+    ErpRefused = 422 "OdooUserException" "ERP_BUSINESS_RULE";
     /// Too many requests.
     RateLimited = 429 "RateLimitException" "RATE_LIMIT_EXCEEDED";
     /// A failure of ours.
@@ -192,9 +206,20 @@ impl From<ErpError> for Problem {
             ErpErrorKind::Validation | ErpErrorKind::Business => (ProblemKind::ErpFailed, Message::erp_said(said)),
             _ => (ProblemKind::ErpFailed, Message::erp_failed(said)),
         };
-        let name = error.name.clone();
-        let mut problem = Self::new(kind, message);
-        if let Some(name) = name {
+        Self::of_erp(kind, message, error)
+    }
+}
+
+impl Problem {
+    /// The problem that an error of an ERP is, with its name on the wire and how it should be met.
+    pub(crate) fn of_erp(kind: ProblemKind, message: Message, error: ErpError) -> Self {
+        let error_type = match error.kind.class() {
+            ErpErrorClass::Transient => "transient",
+            ErpErrorClass::Permanent => "permanent",
+            ErpErrorClass::Business => "business",
+        };
+        let mut problem = Self::new(kind, message).with("error_type", error_type);
+        if let Some(name) = error.name.clone() {
             problem = problem.with("erp_error", name);
         }
         problem.caused_by(error)

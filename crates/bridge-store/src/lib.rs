@@ -3,6 +3,7 @@
 //!
 //! [`Store`] is the only way in. Its operations live in the module of their noun.
 
+mod allow_lists;
 mod calls;
 mod condition;
 mod credentials;
@@ -11,6 +12,7 @@ mod cursors;
 mod db;
 mod dead_letters;
 mod detection;
+mod erp_links;
 mod error;
 mod event_marks;
 mod jobs;
@@ -37,6 +39,7 @@ pub use credentials::{Credential, RenewedKey};
 pub use cursors::{AppOfDevice, Cursor, CursorKey};
 pub use dead_letters::{DeadLetter, DeadLetterFilter, NewDeadLetter};
 pub use detection::{Choice, Detection, FoundModel, Ownership, StrategyHealth, TrackedModel};
+pub use erp_links::{ErpLink, LinkSecret};
 pub use error::{Cause, StoreError};
 pub use jobs::{Job, JobCounts, JobId, NewJob, Schedule};
 pub use leases::{Fence, Lease};

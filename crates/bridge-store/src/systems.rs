@@ -240,6 +240,8 @@ impl Store {
             "mirrored_states",
             "event_marks",
             "credentials",
+            "erp_links",
+            "allow_lists",
         ];
         statements.extend(tables.map(|table| {
             let sql = format!("DELETE FROM {table} WHERE tenant_id = ?1 AND system_key IN {gone}");
@@ -248,8 +250,8 @@ impl Store {
         self.all_or_nothing(statements).await
     }
 
-    /// Encrypts every connection anew that an older key has encrypted, so that the older keys can be taken out of
-    /// the config; answers how many it was. Connections that no key decrypts are left as they are.
+    /// Encrypts every connection and every user's credential anew that an older key has encrypted, so that the older
+    /// keys can be taken out of the config; answers how many it was. What no key decrypts is left as it is.
     pub async fn renew_encryption(&self) -> Result<u64, StoreError> {
         let sql = "SELECT key, connection FROM systems WHERE deleted_at IS NULL";
         let stored = self.rows(Statement::new(sql, params![]), |row| Ok((row.get_i64(0)?, row.get_text(1)?))).await?;
@@ -264,7 +266,7 @@ impl Store {
             let params = params![key, token, self.crypt().encrypt(&secret, self.now())];
             renewed += self.affected(Statement::new(sql, params)).await?;
         }
-        Ok(renewed)
+        Ok(renewed + self.renew_link_encryption().await?)
     }
 
     fn system_of(&self, row: &Row) -> Result<System, StoreError> {

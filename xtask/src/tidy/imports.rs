@@ -33,12 +33,13 @@ const LAYERS: [&[&str]; 8] = [
 /// The context carries every part of the running service from its one place of making to
 /// whoever serves a request, and looks into none of them. `Caller` and `Admin` are the proof of
 /// who is calling, which the functions below ask for instead of finding out themselves.
-const EXCEPTIONS: [(&str, &str); 8] = [
+const EXCEPTIONS: [(&str, &str); 9] = [
     ("context", "auth"),
     ("context", "limits"),
     ("context", "ingest"),
     ("context", "detection"),
     ("context", "mirror"),
+    ("context", "records"),
     ("context", "sync"),
     ("*", "auth::Caller"),
     ("*", "auth::Admin"),

@@ -22,7 +22,7 @@ mod xml;
 
 use crate::adapter::{
     Adapter, Connection, DeviceState, ErpField, ErpModel, FeedEvent, FeedInfo, Identity, NewKey, Protocol, SearchRead,
-    ServerInfo,
+    ServerInfo, Work, Write,
 };
 use crate::pool::ClientOptions;
 use crate::{ErpError, ErpErrorKind};
@@ -158,14 +158,18 @@ impl Adapter for Odoo {
         }
     }
 
-    async fn count(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError> {
-        let answer = self.caller.read(&plain(model, "search_count", vec![domain.clone()])).await?;
-        answer.as_u64().ok_or_else(|| unexpected("search_count"))
+    async fn count_all(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError> {
+        let context = Map::from_iter([("active_test".to_owned(), json!(false))]);
+        self.count_with(model, domain, &context).await
     }
 
-    async fn count_all(&self, model: &ModelName, domain: &Value) -> Result<u64, ErpError> {
-        let mut call = plain(model, "search_count", vec![domain.clone()]);
-        call.kwargs.insert("context".into(), json!({"active_test": false}));
+    async fn count_with(
+        &self,
+        model: &ModelName,
+        domain: &Value,
+        context: &Map<String, Value>,
+    ) -> Result<u64, ErpError> {
+        let call = with_context(plain(model, "search_count", vec![domain.clone()]), context);
         self.caller.read(&call).await?.as_u64().ok_or_else(|| unexpected("search_count"))
     }
 
@@ -173,21 +177,38 @@ impl Adapter for Odoo {
         models::all(&self.caller).await
     }
 
-    async fn fields(&self, model: &ModelName) -> Result<Vec<ErpField>, ErpError> {
-        models::fields(&self.caller, model).await
+    async fn fields_in(&self, model: &ModelName, language: Option<&str>) -> Result<Vec<ErpField>, ErpError> {
+        models::fields(&self.caller, model, language).await
+    }
+
+    async fn perform(&self, write: Write) -> Result<Value, ErpError> {
+        let Write { model, work, context } = write;
+        let (mut call, created) = match work {
+            Work::Create(values) if values.is_empty() => return Ok(json!([])),
+            Work::Create(values) => (plain(&model, "create", vec![json!(values)]), Some(values.len())),
+            Work::Update(ids, values) => (plain(&model, "write", vec![numbers(&ids)?, Value::Object(values)]), None),
+            Work::Delete(ids) => (plain(&model, "unlink", vec![numbers(&ids)?]), None),
+            Work::Call { ref method, args, kwargs } => {
+                is_public(method)?;
+                return self
+                    .caller
+                    .once(&with_context(Call { model: model.as_str(), method, args, kwargs }, &context))
+                    .await;
+            }
+        };
+        call = with_context(call, &context);
+        let answer = self.caller.once(&call).await?;
+        match created {
+            Some(count) => as_list(answer, count),
+            None => Ok(answer),
+        }
     }
 
     async fn create(&self, model: &ModelName, values: Vec<Map<String, Value>>) -> Result<Vec<RecordId>, ErpError> {
-        if values.is_empty() {
-            return Ok(Vec::new());
-        }
-        let count = values.len();
-        let answer = self.caller.once(&plain(model, "create", vec![json!(values)])).await?;
-        let ids: Option<Vec<_>> = match &answer {
-            Value::Array(ids) => ids.iter().map(|id| id.as_i64().map(RecordId::Number)).collect(),
-            id => id.as_i64().map(|id| vec![RecordId::Number(id)]),
-        };
-        ids.filter(|ids| ids.len() == count).ok_or_else(|| unexpected("create"))
+        let write = Write { model: model.clone(), work: Work::Create(values), context: Map::new() };
+        let ids = self.perform(write).await?;
+        let id = |id: &Value| id.as_i64().map(RecordId::Number);
+        ids.as_array().and_then(|ids| ids.iter().map(id).collect()).ok_or_else(|| unexpected("create"))
     }
 
     async fn write(&self, model: &ModelName, ids: &[RecordId], values: Map<String, Value>) -> Result<(), ErpError> {
@@ -207,11 +228,7 @@ impl Adapter for Odoo {
         args: Vec<Value>,
         kwargs: Map<String, Value>,
     ) -> Result<Value, ErpError> {
-        let is_name = method.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !is_name || !method.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            // The name becomes part of a path; names that start with an underscore are private in every Odoo.
-            return Err(ErpError::new(ErpErrorKind::UnknownMethod, "there is no public method of this name"));
-        }
+        is_public(method)?;
         self.caller.once(&Call { model: model.as_str(), method, args, kwargs }).await
     }
 
@@ -263,6 +280,29 @@ impl Adapter for Odoo {
 
 fn plain<'a>(model: &'a ModelName, method: &'a str, args: Vec<Value>) -> Call<'a> {
     Call { model: model.as_str(), method, args, kwargs: Map::new() }
+}
+
+fn with_context<'a>(mut call: Call<'a>, context: &Map<String, Value>) -> Call<'a> {
+    if !context.is_empty() {
+        call.kwargs.insert("context".into(), Value::Object(context.clone()));
+    }
+    call
+}
+
+fn is_public(method: &str) -> Result<(), ErpError> {
+    let is_name = method.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !is_name || !method.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        // The name becomes part of a path; names that start with an underscore are private in every Odoo.
+        return Err(ErpError::new(ErpErrorKind::UnknownMethod, "there is no public method of this name"));
+    }
+    Ok(())
+}
+
+/// The ids that a creation answered, as a list of this length.
+fn as_list(answer: Value, count: usize) -> Result<Value, ErpError> {
+    let ids = if answer.is_array() { answer } else { Value::Array(vec![answer]) };
+    let is_whole = ids.as_array().is_some_and(|ids| ids.len() == count && ids.iter().all(Value::is_i64));
+    if is_whole { Ok(ids) } else { Err(unexpected("create")) }
 }
 
 fn record(row: Value) -> Result<Map<String, Value>, ErpError> {

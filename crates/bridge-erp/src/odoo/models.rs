@@ -2,7 +2,7 @@
 
 use super::calls::{Call, Caller};
 use super::feed::search_read;
-use crate::adapter::{ErpField, ErpModel};
+use crate::adapter::{Choice, ErpField, ErpModel};
 use crate::{ErpError, ErpErrorKind};
 use bridge_model::ModelName;
 use serde_json::{Map, Value, json};
@@ -49,12 +49,17 @@ fn model(row: &Value, written: &BTreeSet<&str>) -> Option<ErpModel> {
     })
 }
 
-/// The fields of a model, by name.
-pub(super) async fn fields(caller: &Caller, model: &ModelName) -> Result<Vec<ErpField>, ErpError> {
-    let kwargs = Map::from_iter([(
-        "attributes".to_owned(),
-        json!(["string", "type", "relation", "required", "readonly", "store"]),
-    )]);
+/// The fields of a model, by name; what is for people is in `language`, if one is named.
+pub(super) async fn fields(
+    caller: &Caller,
+    model: &ModelName,
+    language: Option<&str>,
+) -> Result<Vec<ErpField>, ErpError> {
+    let attributes = json!(["string", "type", "relation", "required", "readonly", "store", "selection"]);
+    let mut kwargs = Map::from_iter([("attributes".to_owned(), attributes)]);
+    if let Some(language) = language {
+        kwargs.insert("context".to_owned(), json!({ "lang": language }));
+    }
     let call = Call { model: model.as_str(), method: "fields_get", args: Vec::new(), kwargs };
     let Value::Object(answer) = caller.read(&call).await? else {
         return Err(ErpError::new(ErpErrorKind::Protocol, "fields_get answered something else than an object"));
@@ -74,7 +79,13 @@ fn described_field(name: &str, field: &Value) -> ErpField {
         required: is("required"),
         readonly: is("readonly"),
         stored: is("store"),
+        selection: field["selection"].as_array().map(|choices| choices.iter().filter_map(choice).collect()),
     }
+}
+
+/// A pair of value and label; values that are no texts are as good as unheard of.
+fn choice(pair: &Value) -> Option<Choice> {
+    Some(Choice { value: pair[0].as_str()?.to_owned(), label: pair[1].as_str().unwrap_or_default().to_owned() })
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Judging records by a domain, with Odoo's meaning of each operator.
 
 use super::pattern::is_like;
-use super::{Condition, Domain, Operand, Operator};
+use super::{Condition, DatePart, Domain, Operand, Operator};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -85,6 +85,16 @@ fn along<'a, R: Record<'a>>(condition: &Condition, path: &str, record: R) -> Res
                 }
             }
             Ok(false)
+        }
+        Field::Text(moment) => {
+            // A part of a date: in UTC, since a record does not know the time zone of who asks.
+            let part = DatePart::parse(rest).and_then(|part| part.of(&moment));
+            Ok(match (&condition.operand, part) {
+                (Operand::Value(value), Some(number)) => {
+                    compare_value(&Field::<R>::Int(number), condition.operator, value)
+                }
+                _ => false,
+            })
         }
         _ => Ok(false),
     }

@@ -1,11 +1,13 @@
 //! The filter language: one tree, read from and written to Odoo's prefix form, and judged against records.
 
+mod date_part;
 mod matching;
 mod parse;
 mod pattern;
 #[cfg(test)]
 mod tests;
 
+pub use date_part::DatePart;
 pub use matching::{Field, Record, UnknownField};
 pub use parse::{DomainError, DomainProblem};
 
@@ -128,7 +130,8 @@ const SPELLINGS: [(&str, Operator); 20] = [
 ];
 
 impl Operator {
-    /// The operator of a spelling; `==` and `<>` are accepted for `=` and `!=`.
+    /// The operator of a spelling; `==` and `<>` are accepted for `=` and `!=`. The spellings `=?`, `not =like` and
+    /// `not =ilike` are no operators of their own: [`Domain::parse`] reads them into what they are short for.
     pub fn parse(text: &str) -> Option<Self> {
         SPELLINGS.iter().find(|(spelling, _)| *spelling == text).map(|(_, operator)| *operator)
     }

@@ -129,7 +129,7 @@ impl Reader {
             return Err(DomainProblem::InvalidField(path.chars().take(80).collect()));
         }
         let spelling = operator.as_str().map_or_else(|| operator.to_string(), str::to_owned);
-        let Some(operator) = Operator::parse(&spelling) else {
+        let Some((operator, form)) = Form::of(&spelling) else {
             self.at.push(1);
             return Err(DomainProblem::UnknownOperator(spelling.chars().take(80).collect()));
         };
@@ -142,7 +142,37 @@ impl Reader {
             (Operand::Value(value.clone()), 1)
         };
         self.at.pop();
-        Ok(Sized { domain: Domain::Condition(Condition { path: path.to_owned(), operator, operand }), levels })
+        let condition = Domain::Condition(Condition { path: path.to_owned(), operator, operand });
+        Ok(match form {
+            Form::Plain => Sized { domain: condition, levels },
+            Form::Negated => Sized { domain: Domain::Not(Box::new(condition)), levels: levels + 1 },
+            Form::IfGiven if matches!(value, Value::Null | Value::Bool(false)) => {
+                Sized { domain: Domain::All, levels: 1 }
+            }
+            Form::IfGiven => Sized { domain: condition, levels },
+        })
+    }
+}
+
+/// What stands behind the spelling of an operator. Some spellings are short for what others say as well, so that the
+/// tree has one form for each meaning and every version of every system can be given it.
+#[derive(Clone, Copy)]
+enum Form {
+    Plain,
+    /// `not =like`, `not =ilike`: the operator, negated.
+    Negated,
+    /// `=?`: every record if there is no value.
+    IfGiven,
+}
+
+impl Form {
+    fn of(spelling: &str) -> Option<(Operator, Self)> {
+        Some(match spelling {
+            "=?" => (Operator::Equal, Self::IfGiven),
+            "not =like" => (Operator::EqualLike, Self::Negated),
+            "not =ilike" => (Operator::EqualIlike, Self::Negated),
+            other => (Operator::parse(other)?, Self::Plain),
+        })
     }
 }
 

@@ -127,8 +127,34 @@ fn operators_mean_what_they_mean_in_odoo() {
         (json!([["write_date", ">", "2026-11-22"]]), vec![3]),
         (json!([["write_date", "<=", "2026-11-22"]]), vec![1, 2]),
         (json!([["write_date", ">=", "2026-11-22"]]), vec![1, 2, 3]),
+        (json!([["city", "=?", false]]), vec![1, 2, 3]),
+        (json!([["city", "=?", null]]), vec![1, 2, 3]),
+        (json!([["city", "=?", "Lyon"]]), vec![2]),
+        (json!(["!", ["city", "=?", false]]), vec![]),
+        (json!([["name", "not =like", "A%"]]), vec![2, 3]),
+        (json!([["name", "not =ilike", "atlas%"]]), vec![2, 3]),
+        (json!([["write_date.day_of_month", "=", 22]]), vec![1, 2]),
+        (json!([["write_date.year_number", "in", [2025, 2026]]]), vec![1, 2, 3]),
+        (json!([["write_date.day_of_week", "=", 0]]), vec![1, 2]),
+        (json!([["write_date.quarter_number", "!=", 4]]), vec![]),
+        (json!([["write_date.iso_week_number", ">=", 48]]), vec![3]),
+        (json!([["write_date.hour_number", ">", 0]]), vec![1, 3]),
+        (json!([["write_date.day_of_year", "=", 327]]), vec![3]),
+        (json!([["write_date.no_such_part", "=", 1]]), vec![]),
     ] {
         assert_eq!(found(&domain), expected, "{domain}");
+    }
+}
+
+#[test]
+fn what_is_short_for_something_else_is_written_out() {
+    for (short, long) in [
+        (json!([["a", "=?", false], ["b", "=", 1]]), json!([["b", "=", 1]])),
+        (json!([["a", "=?", 7]]), json!([["a", "=", 7]])),
+        (json!([["a", "not =like", "x%"]]), json!(["!", ["a", "=like", "x%"]])),
+        (json!(["!", ["a", "not =ilike", "x"]]), json!(["!", "!", ["a", "=ilike", "x"]])),
+    ] {
+        assert_eq!(Domain::parse(&short).unwrap().to_odoo_json(), long);
     }
 }
 

@@ -31,7 +31,7 @@ use crate::problem::{Problem, ProblemKind};
 use anyhow::Context as _;
 use bridge_model::{Entropy, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{Role, Session, User};
-use limit::LoginLimit;
+use limit::{LoginLimit, Tried};
 use password::Passwords;
 use std::sync::Arc;
 use token::{TokenKeys, TokenKind};
@@ -92,10 +92,25 @@ impl Auth {
         self.changed.subscribe()
     }
 
+    /// `RateLimited` if this user's credential in a business system was refused too often within a minute.
+    pub fn check_linking(&self, user: &User, now: Timestamp) -> Result<(), Problem> {
+        self.logins.check(linking(user), now)
+    }
+
+    /// Counts a refusal of a user's credential in a business system.
+    pub fn linking_failed(&self, user: &User, now: Timestamp) {
+        self.logins.failed(linking(user), now);
+    }
+
     /// Makes every push key be looked up anew; to be called after a system was changed.
     pub fn forget_push_keys(&self) {
         self.push_keys.forget_all();
     }
+}
+
+/// Under what a user's attempts at a credential are counted: a name that nobody can log in with.
+fn linking(user: &User) -> Tried {
+    Tried::new(&format!("\nlink {}", user.id), None)
 }
 
 /// The user behind a verified access token.

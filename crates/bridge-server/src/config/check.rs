@@ -101,6 +101,21 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
     ] {
         ensure!(number >= 1, "{name} must be at least 1");
     }
+    let records = &config.records;
+    for (name, number) in [
+        ("records.limit_default", records.limit_default),
+        ("records.limit_max", records.limit_max),
+        ("records.binary_rows_max", records.binary_rows_max),
+    ] {
+        ensure!((1..=100_000).contains(&number), "{name} must be between 1 and 100000");
+    }
+    ensure!(
+        records.limit_default <= records.limit_max,
+        "records.limit_default must be between 1 and records.limit_max, {}",
+        records.limit_max
+    );
+    ensure!(records.write_rows_max >= 1, "records.write_rows_max must be at least 1");
+    ensure!(records.user_connections_max >= 1, "records.user_connections_max must be at least 1");
     let poll = &config.detection.poll;
     for (name, number) in [("rows_max", poll.rows_max), ("ids_max", poll.ids_max)] {
         ensure!((1..=100_000).contains(&number), "detection.poll.{name} must be between 1 and 100000");
@@ -150,6 +165,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("sync.retry_window_ms", 1, sync.retry_window_ms),
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
         ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),
+        ("records.fields_fresh_ms", 0, config.records.fields_fresh_ms),
         ("mirror.interval_ms", 10, mirror.interval_ms),
         ("mirror.backoff_max_ms", 10, mirror.backoff_max_ms),
         ("live.auth_timeout_ms", 1, live.auth_timeout_ms),

@@ -4,10 +4,12 @@ mod app_types;
 mod check;
 mod detection;
 mod migration;
+mod records;
 mod wal;
 
 pub use detection::Detection;
 pub use migration::Migration;
+pub use records::Records;
 pub use wal::Wal;
 
 use figment::Figment;
@@ -46,6 +48,8 @@ pub struct Config {
     pub erp: Erp,
     /// How records are carried from one version to another.
     pub migration: Migration,
+    /// How records are read and written.
+    pub records: Records,
     /// How long things are kept.
     pub retention: Retention,
     /// The log output.

@@ -85,6 +85,25 @@ erp_failed = أبلغ نظام ERP عن خطأ: { $text }
 erp_record_without_id = أعاد نظام ERP سجلًا بلا معرّف
 erp_database = قاعدة بيانات نظام ERP: { $text }
 
+### السجلات
+system_not_active = النظام { $system } موقوف
+operation_not_allowed = العملية { $operation } على { $model } غير مسموح بها؛ يمكن للمسؤول السماح بها، أو اربط بيانات دخولك الخاصة
+method_not_allowed = الدالة { $method } للنموذج { $model } غير مسموح بها؛ يمكن للمسؤول السماح بها، أو اربط بيانات دخولك الخاصة
+no_such_record = لا يوجد سجل كهذا في { $model } أو لا يحق لك الاطلاع عليه
+no_such_model = ليس في النظام نموذج باسم { $model }
+no_such_erp_method = ليس في النموذج { $model } دالة عامة بهذا الاسم
+no_such_link = ليس لهذا المستخدم بيانات دخول خاصة في هذا النظام
+erp_denied = نظام ERP لا يسمح بذلك: { $text }
+erp_link_refused = رفض نظام ERP بيانات دخول المستخدم الخاصة ويجب ربطها من جديد: { $text }
+records_deleted = { FORM($count) ->
+    [zero] لم يُحذف أي سجل ({ $count })
+    [one] تم حذف السجل بنجاح
+    [two] تم حذف سجلين بنجاح
+    [few] تم حذف { $count } سجلات بنجاح
+    [many] تم حذف { $count } سجلًا بنجاح
+   *[other] تم حذف { $count } سجل بنجاح
+}
+
 ### سجل قاعدة بيانات نظام ERP
 wal_of_standby = العنوان هو عنوان خادم احتياطي: يُقرأ السجل من الخادم الأساسي
 wal_level_too_low = قيمة wal_level في قاعدة البيانات هي { $level }: اضبطها على logical ثم أعد تشغيل الخادم
@@ -236,6 +255,41 @@ unknown_app_type = الحقل { $field } ليس من أنواع التطبيقا
 unknown_model_field = يذكر الحقل { $field } حقلًا غير موجود في النموذج
 device_named_before = يجب تحديد الحقل { $field } عند الاشتراك حتى يكون لـ ack مؤشر
 not_in_address = لا يُقبل الحقل { $field } في العنوان، حيث تسجّله الخوادم الوسيطة
+
+### ما الخطأ في الحقل: السجلات
+not_for_action = الحقل { $field } لا معنى له مع الإجراء { $action }
+not_with_records = يجب ألا يُعطى الحقل { $field } مع سجلات محددة
+not_with_record_id = يجب ألا يُعطى الحقل { $field } مع record_id
+items = يجب أن يكون عدد عناصر الحقل { $field } من { $least } إلى { $most }
+rows_with_files = يجب ألا يتجاوز الحقل { $field } القيمة { $most } عند قراءة ملفات
+kept_by_system = الحقل { $field } يحدده النظام بنفسه
+date_form = يجب أن يكون الحقل { $field } تاريخًا مثل 2025-11-16 أو null
+time_form = يجب أن يكون الحقل { $field } وقتًا بصيغة RFC 3339 مثل 2025-11-16T10:30:00Z أو null
+record_reference = يجب أن يكون الحقل { $field } معرّف سجل أو معرّفًا مع اسم أو null
+lines_form = يجب أن يكون الحقل { $field } قائمة معرّفات سجلات أو أوامر
+line_form = يجب أن يكون الحقل { $field } أمرًا مثل create أو update أو delete أو link أو unlink أو clear أو set
+no_lines = يجب ألا يكون الحقل { $field } قائمة فارغة: الأمر clear يزيل الكل، وما لا يُذكر يبقى كما هو
+lines_too_deep = في الحقل { $field } أسطر متداخلة أكثر مما يُقبل
+domain_form = يجب أن يكون الحقل { $field } قائمة شروط مع الروابط '&' و'|' و'!'
+domain_connective = الحقل { $field } قيمته { $text } وليست رابطًا
+domain_condition = يجب أن يكون الحقل { $field } شرطًا: قائمة من حقل ومعامل وقيمة
+domain_operand = في الحقل { $field } الرابط { $connective } تليه شروط أقل من اللازم
+domain_path = الحقل { $field } قيمته { $path } وليست مسار حقل
+domain_operator = الحقل { $field } قيمته { $text } وليست معاملًا
+domain_value = الحقل { $field } قيمة لا يقبلها المعامل { $operator }
+domain_too_large = الحقل { $field } كبير أو متداخل أكثر مما يُقبل
+date_part = الحقل { $field } يطلب جزءًا من التاريخ غير موجود، بخلاف month_number أو day_of_week
+not_a_relation = الحقل { $field } يمر عبر { $name } الذي لا يؤدي إلى سجل آخر
+since_version = الحقل { $field } يستخدم { $what } الذي يعرفه النظام من الإصدار { $version } فصاعدًا
+order_form = يجب أن يكون الحقل { $field } حقولًا بينها فواصل، كل منها مع asc أو desc
+context_key = الحقل { $field } ليس من الخيارات المقبولة: { $choices }
+erp_language = يجب أن يكون الحقل { $field } لغة مثل ar_001
+time_zone = يجب أن يكون الحقل { $field } منطقة زمنية مثل Africa/Casablanca
+list_of_ids = يجب أن يكون الحقل { $field } قائمة معرّفات
+plain_value = يجب أن يكون الحقل { $field } قيمة بسيطة قصيرة أو قائمة منها
+method_form = يجب أن يكون الحقل { $field } اسم دالة عامة
+method_has_action = الحقل { $field } هو ما يفعله الإجراء { $action }
+context_beside = يجب أن يُعطى الحقل { $field } في context للطلب نفسه
 
 ### الاتصالات
 connection_unusable = لا يمكن استخدام الحقل { $field }: { $text }

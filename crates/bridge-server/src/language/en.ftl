@@ -76,6 +76,21 @@ erp_failed = { $text }
 erp_record_without_id = The ERP gave a record without an id
 erp_database = The ERP's database: { $text }
 
+### Records
+system_not_active = The system { $system } is switched off
+operation_not_allowed = The operation { $operation } on { $model } is not open; an admin can open it, or link your own credential
+method_not_allowed = The method { $method } of { $model } is not open; an admin can open it, or link your own credential
+no_such_record = There is no such record of { $model }, or you may not see it
+no_such_model = The system has no model { $model }
+no_such_erp_method = { $model } has no public method of this name
+no_such_link = This user has no credential of their own in this system
+erp_denied = The ERP does not allow this: { $text }
+erp_link_refused = The ERP refuses the user's own credential, which must be linked anew: { $text }
+records_deleted = { $count ->
+    [one] Record deleted successfully
+   *[other] { $count } records deleted successfully
+}
+
 ### The log of the ERP's database
 wal_of_standby = The address is that of a standby: the log is read from the primary
 wal_level_too_low = The database's wal_level is { $level }: set it to logical and restart the server
@@ -215,6 +230,41 @@ unknown_app_type = { $field } is not one of the configured app types
 unknown_model_field = { $field } names a field that the model does not have
 device_named_before = { $field } must be named when subscribing, for ack to have a cursor
 not_in_address = { $field } is not accepted in the address, where it would be logged by proxies
+
+### What is wrong with a field: records
+not_for_action = { $field } has no meaning for the action { $action }
+not_with_records = { $field } must not be given together with records
+not_with_record_id = { $field } must not be given together with record_id
+items = { $field } must have { $least } to { $most } items
+rows_with_files = { $field } must be at most { $most } where files are read
+kept_by_system = { $field } is kept by the system itself
+date_form = { $field } must be a date such as 2025-11-16, or null
+time_form = { $field } must be an RFC 3339 time such as 2025-11-16T10:30:00Z, or null
+record_reference = { $field } must be a record's id, a pair of id and name, or null
+lines_form = { $field } must be a list of record ids or of commands
+line_form = { $field } must be a command such as create, update, delete, link, unlink, clear or set
+no_lines = { $field } must not be an empty list: the command clear removes all, and what is left out stays
+lines_too_deep = { $field } has lines within lines too deeply
+domain_form = { $field } must be a list of conditions and of the connectives '&' '|' '!'
+domain_connective = { $field } is { $text }, which is no connective
+domain_condition = { $field } must be a condition: a list of field, operator and value
+domain_operand = { $field } has { $connective } before too few conditions
+domain_path = { $field } is { $path }, which is no field path
+domain_operator = { $field } is { $text }, which is no operator
+domain_value = { $field } is a value that { $operator } can't take
+domain_too_large = { $field } is too large or too deep
+date_part = { $field } asks for a part of a date that there is not, unlike month_number or day_of_week
+not_a_relation = { $field } goes through { $name }, which leads to no other record
+since_version = { $field } uses { $what }, which the system knows from version { $version } on
+order_form = { $field } must be fields with commas between them, each with asc or desc
+context_key = { $field } is not one of the options that may be given: { $choices }
+erp_language = { $field } must be a language such as ar_001
+time_zone = { $field } must be a time zone such as Africa/Casablanca
+list_of_ids = { $field } must be a list of ids
+plain_value = { $field } must be a plain value or a list of them, and short
+method_form = { $field } must be the name of a public method
+method_has_action = { $field } is what the action { $action } does
+context_beside = { $field } must be given as context of the request
 
 ### Connections
 connection_unusable = { $field } can't be used: { $text }

@@ -76,6 +76,21 @@ erp_failed = L’ERP a signalé une erreur : { $text }
 erp_record_without_id = L’ERP a fourni un enregistrement sans identifiant
 erp_database = Base de données de l’ERP : { $text }
 
+### Enregistrements
+system_not_active = Le système « { $system } » est désactivé
+operation_not_allowed = L’opération « { $operation } » sur « { $model } » n’est pas ouverte ; un administrateur peut l’ouvrir, ou liez vos propres identifiants
+method_not_allowed = La méthode « { $method } » de « { $model } » n’est pas ouverte ; un administrateur peut l’ouvrir, ou liez vos propres identifiants
+no_such_record = Cet enregistrement de « { $model } » n’existe pas, ou vous ne pouvez pas le voir
+no_such_model = Le système n’a pas de modèle « { $model } »
+no_such_erp_method = « { $model } » n’a pas de méthode publique de ce nom
+no_such_link = Cet utilisateur n’a pas d’identifiants propres dans ce système
+erp_denied = L’ERP ne le permet pas : { $text }
+erp_link_refused = L’ERP refuse les identifiants propres de l’utilisateur, qui doivent être liés à nouveau : { $text }
+records_deleted = { $count ->
+    [one] Enregistrement supprimé
+   *[other] { $count } enregistrements supprimés
+}
+
 ### Le journal de la base de données de l’ERP
 wal_of_standby = L’adresse est celle d’un serveur de secours : le journal se lit sur le serveur principal
 wal_level_too_low = Le wal_level de la base de données est { $level } : réglez-le sur logical et redémarrez le serveur
@@ -215,6 +230,41 @@ unknown_app_type = Le champ « { $field } » n’est pas l’un des types d’
 unknown_model_field = Le champ « { $field } » désigne un champ que le modèle n’a pas
 device_named_before = Le champ « { $field } » doit être indiqué lors de l’abonnement, pour que ack dispose d’un curseur
 not_in_address = Le champ « { $field } » n’est pas accepté dans l’adresse, où des serveurs mandataires le consigneraient
+
+### Ce qui ne va pas avec un champ : enregistrements
+not_for_action = Le champ « { $field } » n’a pas de sens pour l’action « { $action } »
+not_with_records = Le champ « { $field } » ne va pas avec des enregistrements nommés
+not_with_record_id = Le champ « { $field } » ne va pas avec « record_id »
+items = Le champ « { $field } » doit avoir de { $least } à { $most } éléments
+rows_with_files = Le champ « { $field } » doit être au plus { $most } quand des fichiers sont lus
+kept_by_system = Le champ « { $field } » est tenu par le système lui-même
+date_form = Le champ « { $field } » doit être une date comme 2025-11-16, ou null
+time_form = Le champ « { $field } » doit être une heure RFC 3339 comme 2025-11-16T10:30:00Z, ou null
+record_reference = Le champ « { $field } » doit être l’identifiant d’un enregistrement, une paire identifiant et nom, ou null
+lines_form = Le champ « { $field } » doit être une liste d’identifiants ou de commandes
+line_form = Le champ « { $field } » doit être une commande : create, update, delete, link, unlink, clear ou set
+no_lines = Le champ « { $field } » ne doit pas être une liste vide : la commande clear retire tout, et ce qui n’est pas donné reste
+lines_too_deep = Le champ « { $field } » imbrique trop de lignes
+domain_form = Le champ « { $field } » doit être une liste de conditions et de liens (et, ou, non)
+domain_connective = Le champ « { $field } » vaut « { $text } », qui n’est pas un lien
+domain_condition = Le champ « { $field } » doit être une condition : une liste de champ, opérateur et valeur
+domain_operand = Le champ « { $field } » a « { $connective } » devant trop peu de conditions
+domain_path = Le champ « { $field } » vaut « { $path } », qui n’est pas un chemin de champ
+domain_operator = Le champ « { $field } » vaut « { $text } », qui n’est pas un opérateur
+domain_value = Le champ « { $field } » est une valeur que « { $operator } » ne prend pas
+domain_too_large = Le champ « { $field } » est trop grand ou trop profond
+date_part = Le champ « { $field } » demande une partie de date qui n’existe pas, au contraire de month_number ou day_of_week
+not_a_relation = Le champ « { $field } » passe par « { $name } », qui ne mène à aucun autre enregistrement
+since_version = Le champ « { $field } » utilise « { $what } », que le système connaît à partir de la version { $version }
+order_form = Le champ « { $field } » doit être des champs séparés par des virgules, chacun avec asc ou desc
+context_key = Le champ « { $field } » n’est pas une des options permises : { $choices }
+erp_language = Le champ « { $field } » doit être une langue comme ar_001
+time_zone = Le champ « { $field } » doit être un fuseau horaire comme Africa/Casablanca
+list_of_ids = Le champ « { $field } » doit être une liste d’identifiants
+plain_value = Le champ « { $field } » doit être une valeur simple et courte, ou une liste de telles valeurs
+method_form = Le champ « { $field } » doit être le nom d’une méthode publique
+method_has_action = Le champ « { $field } » est ce que fait l’action « { $action } »
+context_beside = Le champ « { $field } » doit être donné comme « context » de la requête
 
 ### Connexions
 connection_unusable = Le champ « { $field } » est inutilisable : { $text }

@@ -83,6 +83,17 @@ messages! { Message:
     erp_failed(text: Text);
     erp_record_without_id();
     erp_database(text: Text);
+    // Records.
+    system_not_active(system: Text);
+    operation_not_allowed(operation: Text, model: Text);
+    method_not_allowed(method: Text, model: Text);
+    no_such_record(model: Text);
+    no_such_model(model: Text);
+    no_such_erp_method(model: Text);
+    no_such_link();
+    erp_denied(text: Text);
+    erp_link_refused(text: Text);
+    records_deleted(count: Number);
     // The log of the ERP's database.
     wal_of_standby();
     wal_level_too_low(level: Text);
@@ -209,6 +220,40 @@ messages! { Reason:
     unknown_model_field();
     device_named_before();
     not_in_address();
+    // Records.
+    not_for_action(action: Text);
+    not_with_records();
+    not_with_record_id();
+    items(least: Number, most: Number);
+    rows_with_files(most: Number);
+    kept_by_system();
+    date_form();
+    time_form();
+    record_reference();
+    lines_form();
+    line_form();
+    no_lines();
+    lines_too_deep();
+    domain_form();
+    domain_connective(text: Text);
+    domain_condition();
+    domain_operand(connective: Text);
+    domain_path(path: Text);
+    domain_operator(text: Text);
+    domain_value(operator: Text);
+    domain_too_large();
+    date_part();
+    not_a_relation(name: Text);
+    since_version(what: Text, version: Number);
+    order_form();
+    context_key(choices: Text);
+    erp_language();
+    time_zone();
+    list_of_ids();
+    plain_value();
+    method_form();
+    method_has_action(action: Text);
+    context_beside();
     // Connections.
     connection_unusable(text: Text);
     password_or_key();

@@ -5,6 +5,7 @@ use crate::config::ms;
 use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
+use crate::records::{Record, tidy};
 use bridge_erp::{Adapter, ErpError, ErpErrorKind, SearchRead};
 use bridge_model::{ModelName, SystemKey, Timestamp};
 use bridge_store::System;
@@ -15,9 +16,6 @@ use std::sync::Arc;
 
 /// The most records that one call of the ERP may answer.
 pub(super) const ROWS_PER_CALL_MAX: u32 = 1_000;
-
-/// A record: its fields by name.
-pub type Record = Map<String, Value>;
 
 /// What was learned of the ERPs' models; it is asked for again once it is as old as rights may be.
 #[derive(Debug)]
@@ -204,47 +202,4 @@ impl<'a> Reading<'a> {
 /// Whether the viewer's ERP user is in this system: in another one the same number is another person.
 pub(super) fn is_linked(viewer: &Viewer, system: &System) -> bool {
     viewer.erp_system.map_or(system.is_primary, |linked| linked == system.key)
-}
-
-/// Frees a value of Odoo's way of writing it: `false` stands for empty in every type but boolean, and times bear no
-/// zone.
-fn tidy(kind: &str, value: &mut Value) {
-    match (kind, &*value) {
-        ("boolean", _) => {}
-        (_, Value::Bool(false)) => *value = Value::Null,
-        ("datetime", Value::String(text)) => {
-            if let Ok(time) = Timestamp::parse_odoo(text) {
-                *value = json!(time);
-            }
-        }
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odoos_way_of_writing_empty_values_and_times_stays_behind() {
-        for (kind, value, expected) in [
-            ("boolean", json!(false), json!(false)),
-            ("char", json!(false), json!(null)),
-            ("char", json!("no"), json!("no")),
-            ("many2one", json!(false), json!(null)),
-            ("many2one", json!([3, "Ann"]), json!([3, "Ann"])),
-            ("many2many", json!([]), json!([])),
-            ("integer", json!(0), json!(0)),
-            ("float", json!(0.0), json!(0.0)),
-            ("date", json!("2026-03-02"), json!("2026-03-02")),
-            ("date", json!(false), json!(null)),
-            ("datetime", json!("2026-03-02 09:00:00"), json!("2026-03-02T09:00:00Z")),
-            ("datetime", json!(false), json!(null)),
-            ("selection", json!(false), json!(null)),
-        ] {
-            let mut tidied = value.clone();
-            tidy(kind, &mut tidied);
-            assert_eq!(tidied, expected, "{kind} {value}");
-        }
-    }
 }

@@ -1,12 +1,13 @@
 //! `include`: the changed records' current fields in the answer of the pull that tells of the changes.
 
-use super::current::{ROWS_PER_CALL_MAX, Reading, Record};
+use super::current::{ROWS_PER_CALL_MAX, Reading};
 use super::event::{EventText, Outline};
 use super::scope::{Scope, Viewer};
 use crate::config::ms;
 use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
+use crate::records::Record;
 use bridge_model::{Event, ModelName, RecordId};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};

@@ -19,7 +19,6 @@ mod tail;
 
 pub use ack::{AckRequest, Acked, ack, confirm, note_handed_out, open_cursor};
 pub use counted::pull;
-pub use current::Record;
 pub use event::{EventOut, EventText};
 pub use follow::{Batch, Follower};
 pub use include::{ChosenFields, Include, IncludeError};

@@ -1,7 +1,6 @@
 //! `POST /api/v2/sync/pull`: what a device does not have yet.
 
 use super::compact::compact;
-use super::current::Record;
 use super::event::{EventOut, EventText};
 use super::follow::{Batch, Look, Patience, Wish, look};
 use super::include::{Include, IncludeError, include};
@@ -11,6 +10,7 @@ use crate::config::ms;
 use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
+use crate::records::Record;
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, Timestamp};
 use bridge_store::{Cursor, LogSpan};
 use serde::{Deserialize, Serialize};

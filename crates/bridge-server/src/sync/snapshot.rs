@@ -1,6 +1,6 @@
 //! `POST /api/v2/sync/snapshot`: the current records, page by page, and the position from which pulls go on.
 
-use super::current::{NotRead, ROWS_PER_CALL_MAX, Reading, Record, is_linked};
+use super::current::{NotRead, ROWS_PER_CALL_MAX, Reading, is_linked};
 use super::page_token::{self, Place};
 use super::pull::limit_of;
 use super::rights;
@@ -9,6 +9,7 @@ use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
+use crate::records::Record;
 use bridge_erp::ErpErrorKind;
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemId, SystemKey};
 use bridge_store::{Cursor, CursorKey, System};

@@ -89,6 +89,7 @@ async fn every_operation_answers_as_it_is_described() {
         Some(body)
     };
     let none = || None::<Value>;
+    let link = json!({ "system_id": "demo", "username": "sales", "password": "sales" });
     // In this order: some need what another has made.
     let calls: Vec<Call<'_>> = vec![
         ("logIn", "POST", "/api/v1/auth/login", Some(json!({ "username": "admin", "password": ADMIN_PASSWORD }))),
@@ -111,6 +112,17 @@ async fn every_operation_answers_as_it_is_described() {
         ("readDetection", "GET", "/api/v1/systems/demo/detection", none()),
         ("chooseDetection", "PUT", "/api/v1/systems/demo/detection", Some(json!({ "default": "auto" }))),
         ("deleteSystem", "DELETE", "/api/v1/systems/second", none()),
+        ("chooseAllowed", "PUT", "/api/v1/systems/demo/allowed", Some(json!({ "models": {} }))),
+        ("readAllowed", "GET", "/api/v1/systems/demo/allowed", none()),
+        ("linkUser", "POST", "/api/v1/users/1/links", Some(link)),
+        ("listUserLinks", "GET", "/api/v1/users/1/links", none()),
+        (
+            "workWithRecords",
+            "POST",
+            "/api/v1/systems/demo/crud",
+            Some(json!({ "action": "read", "model": "res.partner" })),
+        ),
+        ("unlinkUser", "DELETE", "/api/v1/users/1/links/demo", none()),
         ("pullChanges", "POST", "/api/v2/sync/pull", with(json!({ "include": true, "compact": true }))),
         ("confirmChanges", "POST", "/api/v2/sync/ack", with(json!({ "last_sync_token": 0 }))),
         ("readSnapshot", "POST", "/api/v2/sync/snapshot", with(json!({ "limit": 2 }))),

@@ -22,6 +22,7 @@ mod migration;
 mod mirror;
 mod odoo;
 mod readme;
+mod records;
 mod seen;
 mod snapshot;
 mod support;

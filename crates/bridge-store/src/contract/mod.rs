@@ -19,6 +19,7 @@ mod mirror;
 mod polled;
 mod postgres_only;
 mod reader_notes;
+mod records;
 mod rights;
 mod source;
 mod sqlite_only;

@@ -35,6 +35,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(8, "0008_reader_notes"),
     migration!(9, "0009_credentials"),
     migration!(10, "0010_polling"),
+    migration!(11, "0011_records"),
 ];
 
 /// The table that records which steps a database has had.

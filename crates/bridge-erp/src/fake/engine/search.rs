@@ -4,7 +4,7 @@ use super::cell::{Cell, python};
 use super::schema::{Kind, Schema};
 use super::view::{Handle, View};
 use crate::fake::refusal::Refusal;
-use bridge_model::domain::{Condition, Domain, DomainProblem, Operand, Operator};
+use bridge_model::domain::{Condition, DatePart, Domain, DomainProblem, Operand, Operator};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -89,6 +89,13 @@ fn check_condition(schema: &Schema, model: usize, condition: &Condition) -> Resu
         kind = schema.kind(at, place);
         match kind {
             Kind::One(next) | Kind::Many(next) | Kind::Inverse(next, _) => at = *next,
+            Kind::Date | Kind::Datetime if names.peek().is_some() => {
+                let part = names.next().and_then(DatePart::parse);
+                if part.is_none() || names.peek().is_some() {
+                    return Err(invalid());
+                }
+                kind = &Kind::Int;
+            }
             _ if names.peek().is_some() => return Err(invalid()),
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! The business systems of a tenant. How to connect to one comes in and never goes out again.
 
+mod allowed;
 mod check;
 mod delete;
 mod detection;
@@ -10,6 +11,7 @@ mod status;
 mod test;
 mod update;
 
+pub use allowed::{Allowed, SetAllowed, allowed, set_allowed};
 pub use delete::delete;
 pub use detection::{DetectionView, SetDetection, StrategyView, detection, set_detection};
 pub use list::{SystemPage, get, list};

@@ -2,11 +2,13 @@
 
 mod create;
 mod delete;
+mod links;
 mod list;
 mod update;
 
 pub use create::{CreateUser, create};
 pub use delete::delete;
+pub use links::{LinkPage, LinkUser, LinkView, link, links, unlink};
 pub use list::{ListUsers, UserPage, get, list};
 pub use update::{UpdateUser, update};
 

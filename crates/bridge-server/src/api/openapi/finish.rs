@@ -18,6 +18,8 @@ pub(super) const SOMETIMES: &[(&str, &str)] = &[
     ("SnapshotPage", "left_out"),
     ("Migration", "data"),
     ("Migration", "records"),
+    ("CrudAnswer", "result"),
+    ("CrudAnswer", "message"),
 ];
 
 const SCHEMAS: &str = "#/components/schemas/";

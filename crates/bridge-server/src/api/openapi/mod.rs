@@ -14,6 +14,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Accounts", "Log-in, and the users of a tenant."),
     ("Systems", "The business systems of a tenant."),
     ("Version migration", "Records carried from one version of Odoo to another."),
+    ("Records", "Reading and writing the records of a system, and what of it is open."),
     ("Sync", "What a device does not have yet, and how far it has come. `v2`, per device, with tokens."),
     ("Live", include_str!("live.md")),
     ("Devices", "The devices of users. One is registered by its first pull."),

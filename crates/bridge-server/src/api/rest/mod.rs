@@ -6,6 +6,7 @@ mod devices;
 mod health;
 mod metrics;
 mod migration;
+mod records;
 mod sync;
 mod systems;
 mod users;
@@ -26,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .merge(devices::routes())
         .merge(health::routes())
         .merge(migration::routes())
+        .merge(records::routes())
         .merge(sync::routes())
         .merge(systems::routes())
         .merge(users::routes())

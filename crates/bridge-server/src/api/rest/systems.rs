@@ -1,8 +1,8 @@
 //! `/api/v1/systems…`
 
 use crate::admin::systems::{
-    self, DetectionView, FieldPage, ModelPage, ModelsQuery, RegisterSystem, SetDetection, SystemPage, SystemStatus,
-    SystemTest, SystemView, UpdateSystem,
+    self, Allowed, DetectionView, FieldPage, ModelPage, ModelsQuery, RegisterSystem, SetAllowed, SetDetection,
+    SystemPage, SystemStatus, SystemTest, SystemView, UpdateSystem,
 };
 use crate::api::extract::{Body, Path, Query};
 use crate::api::openapi::{ADMIN, BODY, ERP, QUERY, Refuses as _, TOKEN};
@@ -34,6 +34,8 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(fields).refusing(&[ADMIN, QUERY, unknown, ERP]))
         .routes(routes!(detection).refusing(&[ADMIN, QUERY, unknown]))
         .routes(routes!(set_detection).refusing(&[ADMIN, BODY, unknown]))
+        .routes(routes!(allowed).refusing(&[ADMIN, QUERY, unknown]))
+        .routes(routes!(set_allowed).refusing(&[ADMIN, BODY, unknown]))
 }
 
 /// List the systems
@@ -255,6 +257,53 @@ async fn set_detection(
     Body(request): Body<SetDetection>,
 ) -> Result<Json<DetectionView>, Problem> {
     systems::set_detection(&cx, &admin, &system_id, request).await.map(Json)
+}
+
+/// See what is open
+///
+/// For admins. Which models and operations are open to users who act with the system's own credential, since they have
+/// not linked one of theirs.
+#[utoipa::path(
+    get,
+    path = "/api/v1/systems/{system_id}/allowed",
+    operation_id = "readAllowed",
+    tag = "Records",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    responses((status = 200, description = "What is open.", body = Allowed))
+)]
+async fn allowed(
+    State(cx): State<Context>,
+    admin: Admin,
+    Path(system_id): Path<SystemId>,
+) -> Result<Json<Allowed>, Problem> {
+    systems::allowed(&cx, &admin, &system_id).await.map(Json)
+}
+
+/// Choose what is open
+///
+/// For admins. The list is replaced as a whole; at first it is empty. Everybody of the tenant who has linked no credential
+/// of their own can then do this, whichever records it is about, with the rights of the system's credential. Lines are
+/// records of their own model, and so is what a filter's path leads through: these must be open too. Admins read
+/// everything, and write what is open.
+#[utoipa::path(
+    put,
+    path = "/api/v1/systems/{system_id}/allowed",
+    operation_id = "chooseAllowed",
+    tag = "Records",
+    params(("system_id" = SystemId, Path, description = "The system.")),
+    request_body(content = SetAllowed, example = json!({ "models": {
+        "res.partner": { "operations": ["read", "create", "update"], "methods": [] },
+        "sale.order": { "operations": ["read"], "methods": ["action_confirm"] }
+    } })),
+    responses((status = 200, description = "What is open now.", body = Allowed))
+)]
+async fn set_allowed(
+    State(cx): State<Context>,
+    admin: Admin,
+    Path(system_id): Path<SystemId>,
+    Body(request): Body<SetAllowed>,
+) -> Result<Json<Allowed>, Problem> {
+    systems::set_allowed(&cx, &admin, &system_id, request).await.map(Json)
 }
 
 /// The answer to a deletion.

@@ -4,4 +4,5 @@ mod keys;
 mod main_job;
 mod mirror;
 mod polling;
+mod records;
 mod server;

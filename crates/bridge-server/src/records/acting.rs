@@ -1,0 +1,101 @@
+//! As whom records are worked on, and what that allows.
+
+use crate::auth::Caller;
+use crate::context::Context;
+use crate::language::Message;
+use crate::problem::{Problem, ProblemKind};
+use bridge_erp::Adapter;
+use bridge_model::{AllowList, ModelName, Operation, SystemId, SystemKey, UserId};
+use bridge_store::System;
+use std::sync::Arc;
+
+/// A caller at work in a system.
+#[derive(Debug, Clone)]
+pub struct Acting {
+    pub(super) cx: Context,
+    pub(super) system: Arc<System>,
+    pub(super) adapter: Arc<dyn Adapter>,
+    pub(super) rights: Rights,
+}
+
+/// What holds for who acts.
+#[derive(Debug, Clone)]
+pub(super) enum Rights {
+    /// The user's own credential: the system itself judges everything.
+    Own(UserId),
+    /// The system's credential, and what an admin has opened.
+    Listed {
+        list: Arc<AllowList>,
+        /// Whether everything that the credential may read is open: for admins, as in snapshots.
+        reads_all: bool,
+    },
+}
+
+/// The caller at work in a system of their tenant: with their own credential where they have linked one, otherwise with
+/// the system's own.
+pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Result<Acting, Problem> {
+    let system = cx.erps.system_named(&cx.store, caller.tenant, system_id).await?.ok_or_else(|| {
+        Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id))
+            .with("system_id", system_id.as_str())
+    })?;
+    if !system.is_active {
+        return Err(Problem::new(ProblemKind::Forbidden, Message::system_not_active(system_id))
+            .with("system_id", system_id.as_str()));
+    }
+    let now = cx.clock.now();
+    let key = (caller.tenant, caller.user, system.key);
+    let load = async { Ok(Some(cx.store.erp_link(key.0, key.1, key.2).await?.map(Arc::new))) };
+    if let Some(link) = cx.records.links.get(&key, now, load).await?.flatten() {
+        let adapter = cx.erps.linked_adapter(&system, &link)?;
+        return Ok(Acting { cx: cx.clone(), system, adapter, rights: Rights::Own(caller.user) });
+    }
+    let key = (caller.tenant, system.key);
+    let load = async { Ok(Some(Arc::new(cx.store.allow_list(key.0, key.1).await?))) };
+    let list = cx.records.allow_lists.get(&key, now, load).await?.unwrap_or_default();
+    let adapter = cx.erps.adapter(&system)?;
+    let rights = Rights::Listed { list, reads_all: caller.is_admin() };
+    Ok(Acting { cx: cx.clone(), system, adapter, rights })
+}
+
+impl Acting {
+    /// The system's number.
+    pub fn system(&self) -> SystemKey {
+        self.system.key
+    }
+
+    /// The user whose own credential is used, if one is.
+    pub fn own_user(&self) -> Option<UserId> {
+        match self.rights {
+            Rights::Own(user) => Some(user),
+            Rights::Listed { .. } => None,
+        }
+    }
+
+    /// `Forbidden` if this is not open; with one's own credential the system itself judges.
+    pub fn check(&self, model: &ModelName, operation: Operation) -> Result<(), Problem> {
+        let is_open = match &self.rights {
+            Rights::Own(_) => true,
+            Rights::Listed { reads_all: true, .. } if operation == Operation::Read => true,
+            Rights::Listed { list, .. } => list.permits(model, operation),
+        };
+        if is_open {
+            return Ok(());
+        }
+        let message = Message::operation_not_allowed(operation, model);
+        Err(Problem::new(ProblemKind::Forbidden, message)
+            .with("model", model.as_str())
+            .with("operation", operation.as_str()))
+    }
+
+    /// The same for a method.
+    pub(super) fn check_method(&self, model: &ModelName, method: &str) -> Result<(), Problem> {
+        match &self.rights {
+            Rights::Listed { list, .. } if !list.permits_method(model, method) => {
+                let message = Message::method_not_allowed(method, model);
+                let problem = Problem::new(ProblemKind::Forbidden, message);
+                Err(problem.with("model", model.as_str()).with("method", method))
+            }
+            _ => Ok(()),
+        }
+    }
+}

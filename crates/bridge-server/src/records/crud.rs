@@ -1,0 +1,330 @@
+//! The one request for everything that is done with records.
+
+use super::{Acting, Options, Query, Record, acting, parse_domain};
+use crate::auth::Caller;
+use crate::context::Context;
+use crate::language::{Message, Reason};
+use crate::problem::Problem;
+use bridge_model::domain::Domain;
+use bridge_model::{ModelName, RecordId, SystemId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Creates one record, or several by a list in `data`.
+    Create,
+    /// Reads records, by `record_id`, `record_ids` or `domain`.
+    Read,
+    /// Writes `data` to the records `record_id` or `record_ids`.
+    Update,
+    /// Deletes the records `record_id` or `record_ids`.
+    Delete,
+    /// Answers the ids of the records that `domain` finds.
+    Search,
+    /// Counts the records that `domain` finds.
+    Count,
+    /// Describes the fields of the model.
+    Fields,
+    /// Calls `method`, on `record_id` or `record_ids` if given.
+    Call,
+}
+
+impl Action {
+    /// The word in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Read => "read",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Search => "search",
+            Self::Count => "count",
+            Self::Fields => "fields",
+            Self::Call => "call",
+        }
+    }
+
+    /// The fields of the request that mean something for this action, besides those that always do.
+    fn takes(self) -> &'static [&'static str] {
+        match self {
+            Self::Create => &["data", "fields"],
+            Self::Read => &["record_id", "record_ids", "domain", "fields", "limit", "offset", "order"],
+            Self::Update => &["record_id", "record_ids", "data", "fields"],
+            Self::Delete => &["record_id", "record_ids"],
+            Self::Search => &["domain", "limit", "offset", "order"],
+            Self::Count => &["domain"],
+            Self::Fields => &["fields"],
+            Self::Call => &["record_id", "record_ids", "method", "args", "kwargs"],
+        }
+    }
+}
+
+/// The body of the request.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CrudRequest {
+    /// What is done.
+    pub action: Action,
+    /// The model.
+    pub model: ModelName,
+    /// One record.
+    #[serde(default)]
+    pub record_id: Option<RecordId>,
+    /// Several records.
+    #[serde(default)]
+    pub record_ids: Option<Vec<RecordId>>,
+    /// Which records, in Odoo's prefix form: `[["is_company", "=", true], "|", ["city", "=", "Fès"], ["email", "!=", null]]`.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<Value>>)]
+    pub domain: Option<Value>,
+    /// The fields to read. Left out: those that the record itself holds, without files; after a `create` or `update`
+    /// those of `data`.
+    #[serde(default)]
+    pub fields: Option<Vec<String>>,
+    /// The most records to answer; 100 if left out.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    pub limit: Option<u32>,
+    /// How many to leave out.
+    #[serde(default)]
+    pub offset: Option<u32>,
+    /// In which order, `name asc, id desc`.
+    #[serde(default)]
+    pub order: Option<String>,
+    /// The values to write, by field: an object, or for `create` also a list of them.
+    #[serde(default)]
+    #[schema(value_type = Option<Value>)]
+    pub data: Option<Data>,
+    /// The method of `call`.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Its arguments by place, without the records.
+    #[serde(default)]
+    pub args: Option<Vec<Value>>,
+    /// Its arguments by name.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub kwargs: Option<Map<String, Value>>,
+    /// Options of the call: `lang`, `tz`, `active_test`, `allowed_company_ids`, and what the service's settings add.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub context: Option<Map<String, Value>>,
+    /// The language of translated fields, `ar_001`; short for `context.lang`.
+    #[serde(default)]
+    pub lang: Option<String>,
+}
+
+/// Values to write.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Data {
+    /// Those of one record.
+    One(Record),
+    /// Those of several.
+    Many(Vec<Record>),
+}
+
+/// The answer.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CrudAnswer {
+    /// Always true; failures have the error shape.
+    pub success: bool,
+    /// What was asked for: the record of a `create`, an `update` or a `read` by `record_id`; the list of records of
+    /// others; the ids of a `search`; the number of a `count`; the fields by name; what the method of a `call` answered.
+    /// Left out after a `delete`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    pub result: Option<Value>,
+    /// What happened, in words, after a `delete`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Does what the request says in a system of the caller's tenant.
+pub async fn crud(
+    cx: &Context,
+    caller: &Caller,
+    system_id: &SystemId,
+    request: CrudRequest,
+) -> Result<CrudAnswer, Problem> {
+    request.check_fit()?;
+    let options = Options::parse(&cx.config.records, request.context.as_ref(), request.lang.as_deref())?;
+    let acting = acting(cx, caller, system_id).await?;
+    let result = match request.action {
+        Action::Create => create(&acting, &request, &options).await?,
+        Action::Read => read(&acting, &request, &options).await?,
+        Action::Update => update(&acting, &request, &options).await?,
+        Action::Delete => {
+            let ids = request.required_ids(cx)?;
+            acting.delete(&request.model, &ids, &options).await?;
+            let message = cx.texts.say(caller.speaks(), &Message::records_deleted(ids.len()));
+            return Ok(CrudAnswer { success: true, result: None, message: Some(message) });
+        }
+        Action::Search => Value::Array(acting.search(request.query(cx)?, &options).await?),
+        Action::Count => acting.count(&request.model, &request.domain()?, &options).await?.into(),
+        Action::Fields => acting.describe(&request.model, request.fields.as_deref(), &options).await?.into(),
+        Action::Call => call(&acting, &request, &options).await?,
+    };
+    Ok(CrudAnswer { success: true, result: Some(result), message: None })
+}
+
+async fn create(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {
+    let rows_max = acting.cx.config.records.write_rows_max;
+    let (records, is_one) = match &request.data {
+        Some(Data::One(record)) => (std::slice::from_ref(record), true),
+        Some(Data::Many(records)) if (1..=rows_max).contains(&records.len()) => (records.as_slice(), false),
+        Some(Data::Many(_)) => return Err(Problem::field("data", Reason::items(1, rows_max))),
+        None => return Err(missing("data")),
+    };
+    let ids = acting.create(&request.model, records, options).await?;
+    let names = records.iter().flat_map(Map::keys);
+    let rows = read_back(acting, request, &ids, names, options).await;
+    Ok(if is_one { rows.into_iter().next().unwrap_or_default().into() } else { json!(rows) })
+}
+
+async fn read(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {
+    let by_key = request.record_id.is_some() || request.record_ids.is_some();
+    if by_key {
+        let paging = [
+            ("domain", request.domain.is_some()),
+            ("limit", request.limit.is_some()),
+            ("offset", request.offset.is_some()),
+            ("order", request.order.is_some()),
+        ];
+        if let Some((name, _)) = paging.iter().find(|(_, is_given)| *is_given) {
+            return Err(Problem::field(name, Reason::not_with_records()));
+        }
+    }
+    let fields = request.fields.clone();
+    if let Some(id) = &request.record_id {
+        return Ok(acting.read_one(&request.model, id, fields, options).await?.into());
+    }
+    if by_key {
+        let ids = request.required_ids(&acting.cx)?;
+        return Ok(json!(acting.read_ids(&request.model, &ids, fields, options).await?));
+    }
+    Ok(json!(acting.read(&Query { fields, ..request.query(&acting.cx)? }, options).await?))
+}
+
+async fn update(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {
+    let ids = request.required_ids(&acting.cx)?;
+    let record = match &request.data {
+        Some(Data::One(record)) if !record.is_empty() => record,
+        Some(Data::One(_)) => return Err(Problem::field("data", Reason::not_empty())),
+        Some(Data::Many(_)) => return Err(Problem::field("data", Reason::object())),
+        None => return Err(missing("data")),
+    };
+    acting.update(&request.model, &ids, record, options).await?;
+    let rows = read_back(acting, request, &ids, record.keys(), options).await;
+    Ok(if request.record_id.is_some() { rows.into_iter().next().unwrap_or_default().into() } else { json!(rows) })
+}
+
+async fn call(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {
+    let method = request.method.as_deref().ok_or_else(|| missing("method"))?;
+    let ids = request.ids(&acting.cx)?.unwrap_or_default();
+    let (args, kwargs) = (request.args.as_deref().unwrap_or_default(), request.kwargs.clone().unwrap_or_default());
+    acting.call(&request.model, method, &ids, args, &kwargs, options).await
+}
+
+/// The records as they are after a write: the fields that the request asks for, or those that it wrote. The write is
+/// done, so that whatever goes wrong here is no failure of the request: what can't be read is answered by its id alone.
+async fn read_back<'n>(
+    acting: &Acting,
+    request: &CrudRequest,
+    ids: &[RecordId],
+    written: impl Iterator<Item = &'n String>,
+    options: &Options,
+) -> Vec<Record> {
+    let mut fields = request.fields.clone().unwrap_or_default();
+    if request.fields.is_none() {
+        // What was written is known to the model; a file needs not be sent back.
+        let known = acting.fields(&request.model).await.ok();
+        for name in written {
+            let is_file = known.as_ref().and_then(|known| known.get(name)).is_none_or(|field| field.kind == "binary");
+            if !is_file && !fields.contains(name) {
+                fields.push(name.clone());
+            }
+        }
+    }
+    let read = acting.read_ids(&request.model, ids, Some(fields), options).await;
+    let mut rows = read.unwrap_or_else(|problem| {
+        tracing::debug!(model = %request.model, code = problem.kind.code(), "what was written is not read back");
+        Vec::new()
+    });
+    let id_of = |id: &RecordId| Record::from_iter([("id".to_owned(), json!(id))]);
+    ids.iter()
+        .map(|id| {
+            let place = rows.iter().position(|row| row.get("id") == Some(&json!(id)));
+            place.map_or_else(|| id_of(id), |place| rows.swap_remove(place))
+        })
+        .collect()
+}
+
+impl CrudRequest {
+    /// `Invalid` if something is given that the action has no use for: it may be meant for another.
+    fn check_fit(&self) -> Result<(), Problem> {
+        let given = [
+            ("record_id", self.record_id.is_some()),
+            ("record_ids", self.record_ids.is_some()),
+            ("domain", self.domain.is_some()),
+            ("fields", self.fields.is_some()),
+            ("limit", self.limit.is_some()),
+            ("offset", self.offset.is_some()),
+            ("order", self.order.is_some()),
+            ("data", self.data.is_some()),
+            ("method", self.method.is_some()),
+            ("args", self.args.is_some()),
+            ("kwargs", self.kwargs.is_some()),
+        ];
+        let stray = given.iter().find(|(name, is_given)| *is_given && !self.action.takes().contains(name));
+        match stray {
+            Some((name, _)) => Err(Problem::field(name, Reason::not_for_action(self.action.as_str()))),
+            None if self.record_id.is_some() && self.record_ids.is_some() => {
+                Err(Problem::field("record_ids", Reason::not_with_record_id()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The records that the request names, if it names any.
+    fn ids(&self, cx: &Context) -> Result<Option<Vec<RecordId>>, Problem> {
+        let ids = match (&self.record_id, &self.record_ids) {
+            (Some(id), _) => vec![id.clone()],
+            (None, Some(ids)) => ids.clone(),
+            (None, None) => return Ok(None),
+        };
+        let reads = self.action == Action::Read;
+        let rows_max = if reads { cx.config.records.limit_max as usize } else { cx.config.records.write_rows_max };
+        if !(1..=rows_max).contains(&ids.len()) {
+            return Err(Problem::field("record_ids", Reason::items(1, rows_max)));
+        }
+        Ok(Some(ids))
+    }
+
+    fn required_ids(&self, cx: &Context) -> Result<Vec<RecordId>, Problem> {
+        self.ids(cx)?.ok_or_else(|| missing("record_id"))
+    }
+
+    fn domain(&self) -> Result<Domain, Problem> {
+        self.domain.as_ref().map_or(Ok(Domain::All), parse_domain)
+    }
+
+    fn query(&self, cx: &Context) -> Result<Query, Problem> {
+        let records = &cx.config.records;
+        let limit = self.limit.unwrap_or(records.limit_default);
+        if !(1..=records.limit_max).contains(&limit) {
+            return Err(Problem::field("limit", Reason::between(1, records.limit_max)));
+        }
+        let order = self.order.clone().unwrap_or_default();
+        let offset = self.offset.unwrap_or(0);
+        Ok(Query { domain: self.domain()?, order, offset, ..Query::of(&self.model, limit) })
+    }
+}
+
+fn missing(field: &str) -> Problem {
+    Problem::field(field, Reason::is_missing())
+}

@@ -1,0 +1,81 @@
+//! Records of business systems: read and written on behalf of a caller, whatever the model.
+//!
+//! [`acting`] settles as whom: with the caller's own credential, or with the system's own, and then only what an admin
+//! has opened. What comes in is checked against the fields of the model before anything is sent: domains, orders, values
+//! and options are parsed, never passed through as text.
+
+mod acting;
+mod crud;
+mod domain;
+mod fields;
+mod lines;
+mod options;
+mod order;
+mod problems;
+mod read;
+mod values;
+mod write;
+
+pub use acting::{Acting, acting};
+pub use crud::{Action, CrudAnswer, CrudRequest, Data, crud};
+pub use domain::parse_domain;
+pub use fields::ModelFields;
+pub use options::Options;
+pub use read::Query;
+pub use values::tidy;
+
+use crate::config::{Config, ms};
+use crate::fresh::Fresh;
+use bridge_model::{AllowList, ModelName, SystemKey, TenantId, Timestamp, UserId};
+use bridge_store::ErpLink;
+use moka::sync::Cache;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// A record: its fields by name.
+pub type Record = Map<String, Value>;
+
+/// What is remembered between requests.
+#[derive(Debug)]
+pub struct Records {
+    /// The fields of models as the acting user sees them; `None` stands for the system's own credential.
+    fields: Cache<(SystemKey, Option<UserId>, ModelName), Arc<ModelFields>>,
+    /// The leading number of the systems' versions, and when it was asked for.
+    versions: Cache<SystemKey, (Timestamp, u32)>,
+    links: Fresh<(TenantId, UserId, SystemKey), Option<Arc<ErpLink>>>,
+    allow_lists: Fresh<(TenantId, SystemKey), Arc<AllowList>>,
+}
+
+/// The most models whose fields are kept in memory, counted for each acting user.
+const KNOWN_MODELS_MAX: u64 = 5_000;
+
+/// The most systems whose version is kept in memory.
+const KNOWN_SYSTEMS_MAX: u64 = 10_000;
+
+impl Records {
+    /// Nothing is remembered yet.
+    pub fn new(config: &Config) -> Self {
+        let age_max = ms(config.security.session_cache_ms);
+        Self {
+            fields: Cache::new(KNOWN_MODELS_MAX),
+            versions: Cache::new(KNOWN_SYSTEMS_MAX),
+            links: Fresh::new(age_max),
+            allow_lists: Fresh::new(age_max),
+        }
+    }
+
+    /// Makes links and allow lists be looked up anew; to be called after one was changed.
+    pub fn rights_changed(&self) {
+        self.links.forget_all();
+        self.allow_lists.forget_all();
+    }
+
+    /// Makes what is known of a user's fields in a system be asked for anew; the credential there has changed.
+    pub fn forget_fields(&self, system: SystemKey, user: UserId) {
+        let stale: Vec<_> =
+            self.fields.iter().map(|(key, _)| key).filter(|key| (key.0, key.1) == (system, Some(user))).collect();
+        for key in stale {
+            self.fields.invalidate(&*key);
+        }
+    }
+}

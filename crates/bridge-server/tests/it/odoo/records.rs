@@ -1,0 +1,277 @@
+//! Reading and writing the records of a real Odoo 19.
+
+use super::server::Odoo;
+use crate::support::{App, Client, Setup};
+use serde_json::{Value, json};
+
+/// A picture of one pixel.
+const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+/// The service with an Odoo, and one who may do everything there by what is open.
+struct Stage {
+    app: App,
+    odoo: Odoo,
+    admin: Client,
+}
+
+async fn result(client: &Client, body: Value) -> Value {
+    client.post("/api/v1/systems/odoo/crud", &body).await.expect(200)["result"].clone()
+}
+
+async fn refusal(client: &Client, body: Value, status: u16, code: &str) -> Value {
+    client.post("/api/v1/systems/odoo/crud", &body).await.expect_problem(status, code)
+}
+
+impl Stage {
+    async fn create(&self, model: &str, data: Value) -> Value {
+        result(&self.admin, json!({ "action": "create", "model": model, "data": data })).await
+    }
+
+    async fn read(&self, model: &str, id: &Value, fields: &[&str]) -> Value {
+        result(&self.admin, json!({ "action": "read", "model": model, "record_id": id, "fields": fields })).await
+    }
+
+    async fn call(&self, model: &str, id: &Value, method: &str) -> Value {
+        result(&self.admin, json!({ "action": "call", "model": model, "record_id": id, "method": method })).await
+    }
+
+    async fn found(&self, domain: Value) -> Value {
+        let search = json!({ "action": "search", "model": "res.partner", "domain": domain, "order": "id" });
+        result(&self.admin, search).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_of_a_real_odoo_are_read_and_written() {
+    let odoo = Odoo::start_bare("records").await;
+    let app = Setup::sqlite().start().await;
+    let admin = app.admin().await;
+    let registration = json!({
+        "system_id": "odoo", "system_type": "odoo", "name": "Odoo", "connection_config": odoo.connection(),
+    });
+    admin.post("/api/v1/systems", &registration).await.expect(201);
+    let all = json!({ "operations": ["read", "create", "update", "delete"], "methods": ["action_archive"] });
+    let orders = json!({
+        "operations": ["read", "create", "update", "delete"], "methods": ["action_confirm", "button_confirm"]
+    });
+    let models = json!({ "models": {
+        "res.partner": all, "res.partner.category": all, "product.product": all, "sale.order": orders,
+        "sale.order.line": all, "purchase.order": orders, "purchase.order.line": all,
+    } });
+    admin.put("/api/v1/systems/odoo/allowed", &models).await.expect(200);
+    let stage = Stage { app, odoo, admin };
+    partners(&stage).await;
+    filters(&stage).await;
+    let product = stage
+        .create("product.product", json!({ "name": "Chair", "list_price": 99.5, "barcode": "4006381333931" }))
+        .await;
+    assert_eq!((&product["list_price"], &product["barcode"]), (&json!(99.5), &json!("4006381333931")));
+    sales(&stage, &product["id"]).await;
+    purchases(&stage, &product["id"]).await;
+    low_rights(&stage, &product["id"]).await;
+    stage.app.stop().await;
+}
+
+async fn partners(stage: &Stage) {
+    let morocco = json!({ "action": "search", "model": "res.country", "domain": [["code", "=", "MA"]] });
+    let morocco = result(&stage.admin, morocco).await[0].clone();
+    let gold = stage.create("res.partner.category", json!({ "name": "Gold" })).await["id"].clone();
+    let data = json!({
+        "name": "Dar Al Noor", "is_company": true, "email": null, "country_id": morocco, "category_id": [gold],
+        "image_1920": PIXEL, "child_ids": [{ "action": "create", "data": { "name": "Amina", "function": "Buyer" } }],
+    });
+    let made = stage.create("res.partner", data).await;
+    assert_eq!(
+        (&made["email"], &made["is_company"], &made["category_id"]),
+        (&Value::Null, &json!(true), &json!([gold]))
+    );
+    assert_eq!(made["country_id"], json!([morocco, "Morocco"]));
+    assert_eq!(made["child_ids"].as_array().unwrap().len(), 1);
+    assert!(made.get("image_1920").is_none(), "a file is not sent back");
+    let (id, child) = (&made["id"], &made["child_ids"][0]);
+    // Files come when they are named, and for few records.
+    let image = stage.read("res.partner", id, &["image_1920"]).await;
+    assert!(image["image_1920"].as_str().unwrap().starts_with("iVBOR"), "{image}");
+    let whole = result(&stage.admin, json!({ "action": "read", "model": "res.partner", "record_id": id })).await;
+    assert!(whole.get("image_1920").is_none() && whole.get("child_ids").is_none(), "{whole}");
+    assert!(whole["write_date"].as_str().unwrap().ends_with('Z'), "{whole}");
+    let many = json!({ "action": "read", "model": "res.partner", "fields": ["image_1920"] });
+    refusal(&stage.admin, many, 400, "DATA_VALIDATION_FAILED").await;
+
+    let update = json!({ "action": "update", "model": "res.partner", "record_id": id, "data": {
+        "phone": "+212 522 000000", "category_id": [{ "action": "clear" }],
+        "child_ids": [{ "action": "update", "record_id": child, "data": { "function": "Director" } }],
+    } });
+    let updated = result(&stage.admin, update).await;
+    assert_eq!((&updated["phone"], &updated["category_id"]), (&json!("+212 522 000000"), &json!([])));
+    assert_eq!(stage.read("res.partner", child, &["function", "parent_id"]).await["function"], "Director");
+    for (data, status, code) in [
+        (json!({ "parent_id": id }), 422, "ERP_VALIDATION_FAILED"),
+        (json!({ "type": "nonsense" }), 400, "DATA_VALIDATION_FAILED"),
+        (json!({ "image_1920": "bm90IGFuIGltYWdl" }), 422, "ERP_BUSINESS_RULE"),
+        (json!({ "no_such": 1 }), 400, "DATA_VALIDATION_FAILED"),
+    ] {
+        let update = json!({ "action": "update", "model": "res.partner", "record_id": id, "data": data });
+        let refused = refusal(&stage.admin, update, status, code).await;
+        assert!(!refused.to_string().contains("Traceback"), "{refused}");
+    }
+    let company = json!({ "action": "delete", "model": "res.partner", "record_id": 1 });
+    refusal(&stage.admin, company, 422, "ERP_VALIDATION_FAILED").await;
+    stage.call("res.partner", child, "action_archive").await;
+    let visible = json!({ "action": "count", "model": "res.partner", "domain": [["id", "=", child]] });
+    assert_eq!(result(&stage.admin, visible.clone()).await, 0);
+    let mut archived = visible;
+    archived["context"] = json!({ "active_test": false, "allowed_company_ids": [1], "tz": "Africa/Casablanca" });
+    assert_eq!(result(&stage.admin, archived).await, 1);
+    let delete = json!({ "action": "delete", "model": "res.partner", "record_ids": [child, id] });
+    stage.admin.post("/api/v1/systems/odoo/crud", &delete).await.expect(200);
+    refusal(&stage.admin, delete, 404, "RECORD_NOT_FOUND").await;
+    let fields = json!({ "action": "fields", "model": "res.partner", "fields": ["type", "country_id"] });
+    let fields = result(&stage.admin, fields).await;
+    assert_eq!(fields["country_id"]["relation"], "res.country");
+    assert_eq!(fields["type"]["selection"][0], json!({ "value": "contact", "label": "Contact" }));
+}
+
+async fn filters(stage: &Stage) {
+    let head =
+        stage.create("res.partner", json!({ "name": "Dom Head", "city": "Fes", "ref": "R1" })).await["id"].clone();
+    let child =
+        stage.create("res.partner", json!({ "name": "Dom Child", "parent_id": head, "type": "other" })).await["id"]
+            .clone();
+    let other = stage.create("res.partner", json!({ "name": "Dom Other", "city": "Lyon" })).await["id"].clone();
+    let written = stage.read("res.partner", &other, &["write_date"]).await["write_date"].clone();
+    let year: i64 = written.as_str().unwrap()[..4].parse().unwrap();
+    let mut wrong = Vec::new();
+    for (condition, expected) in [
+        (json!(["city", "=", "Fes"]), vec![&head]),
+        (json!(["city", "!=", "Fes"]), vec![&child, &other]),
+        (json!(["city", "=", null]), vec![&child]),
+        (json!(["city", "in", ["Lyon", null]]), vec![&child, &other]),
+        (json!(["city", "not in", ["Lyon"]]), vec![&head, &child]),
+        (json!(["city", "=?", null]), vec![&head, &child, &other]),
+        (json!(["city", "=?", "Lyon"]), vec![&other]),
+        (json!(["city", "<>", "Lyon"]), vec![&head, &child]),
+        (json!(["id", ">", head]), vec![&child, &other]),
+        (json!(["name", "like", "Other"]), vec![&other]),
+        (json!(["name", "not like", "Other"]), vec![&head, &child]),
+        (json!(["name", "ilike", "oTHER"]), vec![&other]),
+        (json!(["name", "not ilike", "OTHER"]), vec![&head, &child]),
+        (json!(["name", "=like", "Dom %d"]), vec![&head, &child]),
+        (json!(["name", "=ilike", "dom h%"]), vec![&head]),
+        (json!(["name", "not =like", "Dom %d"]), vec![&other]),
+        (json!(["name", "not =ilike", "dom %D"]), vec![&other]),
+        (json!(["id", "child_of", head]), vec![&head, &child]),
+        (json!(["id", "parent_of", [child]]), vec![&head, &child]),
+        (json!(["parent_id.city", "=", "Fes"]), vec![&child]),
+        (json!(["parent_id", "any", [["ref", "=", "R1"]]]), vec![&child]),
+        (json!(["child_ids", "any", [["name", "=like", "Dom%"]]]), vec![&head]),
+        (json!(["child_ids", "not any", []]), vec![&child, &other]),
+        (json!(["write_date", ">=", written]), vec![&other]),
+        (json!(["write_date.year_number", "=", year]), vec![&head, &child, &other]),
+        (json!(["write_date.month_number", "in", [13]]), vec![]),
+        (json!(["write_date", "<", "2020-01-01"]), vec![]),
+    ] {
+        let found = stage.found(json!([["name", "like", "Dom "], condition])).await;
+        let expected = json!(expected);
+        // Records that were written within one second have the same time to Odoo.
+        let is_by_time = condition[0] == "write_date" && condition[1] == ">=";
+        if found != expected && !(is_by_time && found.as_array().unwrap().contains(&other)) {
+            wrong.push(format!("{condition}: {found} and not {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let sorted = json!({
+        "action": "search", "model": "res.partner", "domain": [["name", "like", "Dom "]], "order": "city desc nulls last, id"
+    });
+    assert_eq!(result(&stage.admin, sorted).await, json!([other, head, child]));
+}
+
+async fn sales(stage: &Stage, product: &Value) {
+    let customer = stage.create("res.partner", json!({ "name": "Customer" })).await["id"].clone();
+    let data = json!({
+        "partner_id": customer, "date_order": "2026-03-02T10:30:00+01:00",
+        "order_line": [
+            { "action": "create", "data": { "product_id": product, "product_uom_qty": 3, "price_unit": 10 } },
+            [0, 0, { "product_id": product, "product_uom_qty": 1, "price_unit": 5 }],
+        ],
+    });
+    let order = stage.create("sale.order", data).await;
+    assert_eq!(order["date_order"], "2026-03-02T09:30:00Z");
+    let lines = order["order_line"].clone();
+    let amounts = stage.read("sale.order", &order["id"], &["amount_untaxed", "state", "partner_id"]).await;
+    assert_eq!((&amounts["amount_untaxed"], &amounts["state"]), (&json!(35.0), &json!("draft")));
+    assert_eq!(amounts["partner_id"], json!([customer, "Customer"]));
+    let update = json!({ "action": "update", "model": "sale.order", "record_id": order["id"], "data": { "order_line": [
+        { "action": "update", "record_id": lines[0], "data": { "product_uom_qty": 4 } },
+        { "action": "delete", "record_id": lines[1] },
+    ] } });
+    assert_eq!(result(&stage.admin, update).await["order_line"], json!([lines[0]]));
+    stage.call("sale.order", &order["id"], "action_confirm").await;
+    assert_eq!(stage.read("sale.order", &order["id"], &["state"]).await["state"], "sale");
+    let delete = json!({ "action": "delete", "model": "sale.order", "record_id": order["id"] });
+    let refused = refusal(&stage.admin, delete, 422, "ERP_BUSINESS_RULE").await;
+    assert_eq!(refused["details"]["erp_error"], "odoo.exceptions.UserError");
+    let nobody = json!({ "action": "create", "model": "sale.order", "data": { "client_order_ref": "nobody" } });
+    refusal(&stage.admin, nobody, 422, "ERP_VALIDATION_FAILED").await;
+    let missing =
+        json!({ "action": "call", "model": "sale.order", "record_id": 99_999_999, "method": "action_confirm" });
+    refusal(&stage.admin, missing, 404, "RECORD_NOT_FOUND").await;
+}
+
+async fn purchases(stage: &Stage, product: &Value) {
+    let vendor = stage.create("res.partner", json!({ "name": "Vendor" })).await["id"].clone();
+    let line = json!({
+        "product_id": product, "product_qty": 2, "price_unit": 7.5, "date_planned": "2026-04-01T08:00:00Z"
+    });
+    let data = json!({ "partner_id": vendor, "order_line": [[0, 0, line]] });
+    let order = stage.create("purchase.order", data).await;
+    let read = json!({
+        "action": "read", "model": "purchase.order.line", "record_ids": order["order_line"],
+        "fields": ["date_planned", "price_subtotal", "order_id"]
+    });
+    let lines = result(&stage.admin, read).await;
+    assert_eq!(
+        (&lines[0]["date_planned"], &lines[0]["price_subtotal"]),
+        (&json!("2026-04-01T08:00:00Z"), &json!(15.0))
+    );
+    assert_eq!(lines[0]["order_id"][0], order["id"]);
+    stage.call("purchase.order", &order["id"], "button_confirm").await;
+    assert_eq!(stage.read("purchase.order", &order["id"], &["state"]).await["state"], "purchase");
+}
+
+/// Somebody who may hardly do anything, with their own credential: nothing is open to them, and the ERP judges.
+async fn low_rights(stage: &Stage, product: &Value) {
+    let internal = stage.odoo.reference("base", "group_user").await;
+    let values =
+        json!({ "name": "Low", "login": "low", "password": "low-password-1", "group_ids": [[6, 0, [internal]]] });
+    let uid = stage.odoo.create("res.users", values).await;
+    let low = stage.app.user("low", None).await;
+    let id = low.get("/api/v1/auth/me").await.expect(200)["id"].clone();
+    let link = json!({ "system_id": "odoo", "username": "low", "password": "wrong-password" });
+    let path = format!("/api/v1/users/{id}/links");
+    low.post(&path, &link).await.expect_problem(403, "ERP_LINK_REFUSED");
+    let link = json!({ "system_id": "odoo", "username": "low", "password": "low-password-1" });
+    assert_eq!(low.post(&path, &link).await.expect(201)["odoo_user_id"], uid);
+
+    let own = json!({ "action": "read", "model": "res.users", "record_id": uid, "fields": ["login"] });
+    assert_eq!(result(&low, own).await["login"], "low");
+    let partners = json!({ "action": "count", "model": "res.partner", "domain": [["name", "like", "Dom "]] });
+    assert_eq!(result(&low, partners).await, 3);
+    for request in [
+        json!({ "action": "create", "model": "res.partner", "data": { "name": "x" } }),
+        json!({ "action": "update", "model": "product.product", "record_id": product, "data": { "name": "x" } }),
+        json!({ "action": "delete", "model": "product.product", "record_id": product }),
+        json!({ "action": "read", "model": "sale.order" }),
+        json!({ "action": "count", "model": "ir.config_parameter" }),
+        json!({ "action": "call", "model": "sale.order", "record_id": 1, "method": "action_confirm" }),
+    ] {
+        let refused = refusal(&low, request.clone(), 403, "ERP_ACCESS_DENIED").await;
+        assert_eq!(refused["details"]["error_type"], "business", "{request}");
+    }
+    // What their groups don't show is not among the fields.
+    let hidden = json!({ "action": "read", "model": "res.partner", "fields": ["credit_limit"], "limit": 1 });
+    refusal(&low, hidden, 400, "DATA_VALIDATION_FAILED").await;
+    let private = json!({ "action": "call", "model": "res.partner", "method": "sudo" });
+    let refused = stage.app.user("nobody", None).await;
+    refusal(&refused, private, 403, "FORBIDDEN").await;
+}
