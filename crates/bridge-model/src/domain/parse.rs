@@ -144,12 +144,11 @@ impl Reader {
         self.at.pop();
         let condition = Domain::Condition(Condition { path: path.to_owned(), operator, operand });
         Ok(match form {
-            Form::Plain => Sized { domain: condition, levels },
             Form::Negated => Sized { domain: Domain::Not(Box::new(condition)), levels: levels + 1 },
             Form::IfGiven if matches!(value, Value::Null | Value::Bool(false)) => {
                 Sized { domain: Domain::All, levels: 1 }
             }
-            Form::IfGiven => Sized { domain: condition, levels },
+            Form::Plain | Form::IfGiven => Sized { domain: condition, levels },
         })
     }
 }

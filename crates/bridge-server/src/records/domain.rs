@@ -91,8 +91,7 @@ impl Acting {
             Operand::Value(value) => {
                 if matches!(operator, Operator::ChildOf | Operator::ParentOf)
                     && target.relation.is_none()
-                    && path != "id"
-                    && !path.ends_with(".id")
+                    && path.rsplit('.').next() != Some("id")
                 {
                     return refuse(Reason::not_a_relation(path));
                 }

@@ -1,6 +1,7 @@
 //! Reading records.
 
 use super::fields::ModelFields;
+use super::order::{order_of, ordered_by};
 use super::problems::no_such_record;
 use super::values::tidy;
 use super::{Acting, Options, Record};
@@ -43,7 +44,7 @@ impl Acting {
     pub async fn read(&self, query: &Query, options: &Options) -> Result<Vec<Record>, Problem> {
         let Query { model, fields, order, .. } = query;
         self.check(model, Operation::Read)?;
-        let named = fields.iter().flatten().map(String::as_str).chain(Self::ordered_by(order));
+        let named = fields.iter().flatten().map(String::as_str).chain(ordered_by(order));
         let known = self.fields_with(model, named).await?;
         let fields = wanted(&known, fields.as_deref(), query.limit, self.cx.config.records.binary_rows_max)?;
         let search = SearchRead {
@@ -52,7 +53,7 @@ impl Acting {
             fields,
             offset: query.offset,
             limit: query.limit,
-            order: self.order(&known, order)?,
+            order: order_of(&known, order)?,
             context: options.0.clone(),
         };
         let mut rows = self.adapter.search_read(&search).await.map_err(|error| self.problem(model, error))?;

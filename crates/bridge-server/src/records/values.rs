@@ -33,12 +33,11 @@ pub(super) fn written(kind: &str, value: &Value) -> Result<Value, Reason> {
     let fits = |fits: bool, reason: fn() -> Reason| if fits { Ok(value.clone()) } else { Err(reason()) };
     match kind {
         "boolean" => fits(value.is_boolean(), Reason::true_or_false),
-        "integer" => fits(value.is_i64(), Reason::whole_number),
+        "integer" | "many2one_reference" => fits(value.is_i64(), Reason::whole_number),
         "float" | "monetary" => fits(value.is_number(), Reason::number),
         "date" => day(value).ok_or_else(Reason::date_form),
         "datetime" => moment(value).ok_or_else(Reason::time_form),
         "many2one" => id(value).map(Value::from).ok_or_else(Reason::record_reference),
-        "many2one_reference" => fits(value.is_i64(), Reason::whole_number),
         // What Odoo answers for an empty text may be written back.
         "char" | "text" | "html" | "selection" | "reference" | "binary" => {
             fits(value.is_string() || value == &json!(false), Reason::text)

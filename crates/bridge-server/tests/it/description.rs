@@ -72,6 +72,7 @@ async fn file(client: &Client, path: &str) -> String {
 type Call<'a> = (&'a str, &'a str, &'a str, Option<Value>);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one line for each operation that there is")]
 async fn every_operation_answers_as_it_is_described() {
     let (app, erp) = (Setup::sqlite().start().await, demo_erp().await);
     let admin = app.admin().await;
