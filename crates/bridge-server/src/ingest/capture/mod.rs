@@ -30,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 const PLACE: &str = "capture";
 const TRIGGERS: &str = "capture_triggers";
 
+/// How many batches of a backlog are looked up at once.
+const BACKLOG_BATCHES: u32 = 20;
+
 /// The shortest pause after a failure.
 const FAILURE_PAUSE_MIN: Duration = Duration::from_millis(100);
 
@@ -341,31 +344,35 @@ impl Work<'_> {
     }
 
     /// Takes the rows that can be seen, batch by batch, until there are no more. True: there were some.
+    ///
+    /// What is in a batch, and in all batches before it, could be seen at one moment. Batches of different moments would
+    /// swap a record's writes: the second can be committed, and have a higher id, after a batch was read that lacks the
+    /// first.
     async fn drain(&mut self, session: &mut Session, pulse: &Pulse) -> Result<bool, Problem> {
         let limit = self.cx.config.ingest.capture_rows_max;
-        let mut after = session.floor;
-        let mut any = false;
-        loop {
-            let incarnation = session.place.incarnation();
-            let rows = session.outbox.rows(&session.database, &incarnation, after, limit).await?;
-            let is_full = rows.len() >= limit as usize;
-            after = rows.last().map_or(after, |row| row.witness.id);
-            any |= rows.iter().any(|row| !session.place.has_passed(row.witness.id));
-            self.pass(session, rows).await?;
-            if !is_full {
-                break;
-            }
-            // A long backlog can take longer than the lease holds.
-            if !leader::keep_lease(self.cx, self.system, self.lease).await {
-                return Ok(any);
+        let incarnation = session.place.incarnation();
+        let rows = session.outbox.rows(&session.database, &incarnation, session.floor, limit).await?;
+        let mut is_full = rows.len() >= limit as usize;
+        let mut any = self.pass(session, rows).await?;
+        while is_full {
+            let most = limit.saturating_mul(BACKLOG_BATCHES);
+            let ids = session.outbox.ids(&session.database, session.floor, most).await?;
+            is_full = ids.len() >= most as usize;
+            for batch in ids.chunks(limit.max(1) as usize) {
+                // A long backlog can take longer than the lease holds.
+                if !leader::keep_lease(self.cx, self.system, self.lease).await {
+                    return Ok(any);
+                }
+                let rows = session.outbox.rows_of(&session.database, &incarnation, batch).await?;
+                any |= self.pass(session, rows).await?;
             }
         }
         session.raise_floor(pulse);
         Ok(any)
     }
 
-    /// Puts rows into the log and then deletes them.
-    async fn pass(&mut self, session: &mut Session, rows: Vec<OutboxRow>) -> Result<(), Problem> {
+    /// Puts rows into the log and then deletes them. True: there were some that had not been read before.
+    async fn pass(&mut self, session: &mut Session, rows: Vec<OutboxRow>) -> Result<bool, Problem> {
         let unknown = |row: &OutboxRow| session.tables.get(&row.change.table).is_none();
         if rows.iter().any(unknown) {
             // A model that came with a new module of Odoo.
@@ -388,6 +395,7 @@ impl Work<'_> {
                 }
             }
         }
+        let any = !read.is_empty();
         let mut ids = place.pass(&read);
         ids.extend(left);
         // Rows that came late leave the place as it is.
@@ -399,7 +407,7 @@ impl Work<'_> {
         for (owner, model) in &others {
             self.cx.hub.nudge_for(self.system.key, *owner, model);
         }
-        Ok(())
+        Ok(any)
     }
 
     /// What a row says: of each model a change, or nothing but the model where another strategy owns it.

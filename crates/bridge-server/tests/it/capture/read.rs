@@ -132,6 +132,41 @@ async fn what_is_committed_gets_into_the_log_in_its_order(setup: Setup) {
     scene.app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_of_several_batches_does_not_swap_a_records_writes() {
+    let database = OdooDatabase::create().await;
+    database.install(&database.options()).await;
+    let mut store = String::new();
+    let setup = Setup::postgres().await.config(|config| {
+        store.clone_from(&config.store.url);
+        config.ingest.capture_rows_max = 2;
+    });
+    let scene = Scene::start(&setup, &database).await;
+    scene.is_reading().await;
+    let (mut held, connection) = tokio_postgres::connect(&store, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let (mut slow, quick) = (database.client().await, database.client().await);
+    // While this is held, a batch that was read waits to be appended.
+    let lock = held.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE changes IN EXCLUSIVE MODE").await.unwrap();
+    let open = slow.transaction().await.unwrap();
+    open.batch_execute("INSERT INTO res_partner (id) VALUES (1)").await.unwrap();
+    quick.batch_execute("INSERT INTO res_partner (id) SELECT generate_series(2, 6)").await.unwrap();
+    eventually("the first batch is read", PATIENCE, async || {
+        let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'changes'::regclass)";
+        lock.query_one(sql, &[]).await.unwrap().get::<_, bool>(0).then_some(())
+    })
+    .await;
+    // Neither was there for that batch; the second has a higher id than everything else.
+    open.commit().await.unwrap();
+    quick.batch_execute("UPDATE res_partner SET name = 'x' WHERE id = 1").await.unwrap();
+    lock.commit().await.unwrap();
+    let partner = |change: &str| format!("res.partner {change} capture high");
+    let expected = ["2 create", "3 create", "1 create", "4 create", "5 create", "6 create", "1 write"].map(partner);
+    scene.log_is(&expected.each_ref().map(String::as_str)).await;
+    scene.app.stop().await;
+}
+
 async fn a_restored_database_is_a_new_life(setup: Setup) {
     let database = OdooDatabase::create().await;
     database.install(&database.options()).await;

@@ -126,7 +126,7 @@ const CAPTURE: Path = Path {
     prepare: |database| async { database.install(&database.options()).await }.boxed(),
     reader_url: OdooDatabase::role_url,
     variables: |_| {
-        let own = [("BRIDGECORE_INGEST__CAPTURE_ROWS_MAX", "100"), ("BRIDGECORE_INGEST__CAPTURE_CHECK_MS", "1000")];
+        let own = [("BRIDGECORE_INGEST__CAPTURE_ROWS_MAX", "20"), ("BRIDGECORE_INGEST__CAPTURE_CHECK_MS", "1000")];
         quick(&own)
     },
     is_ready: "SELECT count(DISTINCT model) = 3 FROM changes",

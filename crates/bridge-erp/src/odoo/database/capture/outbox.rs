@@ -80,6 +80,8 @@ pub async fn life(database: &Database) -> Result<String, DatabaseError> {
 pub struct Outbox {
     pulse: Statement,
     rows: Statement,
+    ids: Statement,
+    rows_of: Statement,
     delete: Statement,
 }
 
@@ -94,7 +96,9 @@ impl Outbox {
             .await?;
         Ok(Self {
             pulse: database.prepare(PULSE).await?,
-            rows: database.prepare(ROWS).await?,
+            rows: database.prepare(&format!("{ROWS} WHERE id > $1 ORDER BY id LIMIT $2")).await?,
+            ids: database.prepare("SELECT id FROM bridgecore.outbox WHERE id > $1 ORDER BY id LIMIT $2").await?,
+            rows_of: database.prepare(&format!("{ROWS} WHERE id = ANY($1) ORDER BY id")).await?,
             delete: database.prepare("DELETE FROM bridgecore.outbox WHERE id = ANY($1)").await?,
         })
     }
@@ -125,6 +129,23 @@ impl Outbox {
         limit: u32,
     ) -> Result<Vec<OutboxRow>, DatabaseError> {
         let rows = database.query_prepared(&self.rows, &[&after, &i64::from(limit)]).await?;
+        rows.iter().map(|row| outbox_row(row, incarnation)).collect()
+    }
+
+    /// The ids of the rows that can be seen above the id `after` at one moment, lowest first, at most `limit`.
+    pub async fn ids(&self, database: &Database, after: i64, limit: u32) -> Result<Vec<i64>, DatabaseError> {
+        let rows = database.query_prepared(&self.ids, &[&after, &i64::from(limit)]).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// The rows `ids`, lowest first.
+    pub async fn rows_of(
+        &self,
+        database: &Database,
+        incarnation: &str,
+        ids: &[i64],
+    ) -> Result<Vec<OutboxRow>, DatabaseError> {
+        let rows = database.query_prepared(&self.rows_of, &[&ids]).await?;
         rows.iter().map(|row| outbox_row(row, incarnation)).collect()
     }
 
@@ -164,7 +185,7 @@ const PULSE: &str = "SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 E
 
 const ROWS: &str = "SELECT id, table_name, record_id, key_column, operation::text, txid,
         (extract(epoch FROM occurred_at) * 1000000)::bigint, changed_columns, old_row, new_row
-    FROM bridgecore.outbox WHERE id > $1 ORDER BY id LIMIT $2";
+    FROM bridgecore.outbox";
 
 /// The row of a trigger in the catalogue gets another `xmin` by every change of it.
 const TRIGGERS: &str = "SELECT t.table_name,
