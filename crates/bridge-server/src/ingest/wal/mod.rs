@@ -19,7 +19,7 @@ use crate::detection::{self, ModelOwners};
 use crate::erps::parse_connection;
 use crate::problem::Problem;
 use bridge_erp::odoo::database::wal::slot::{self, IN_USE};
-use bridge_erp::odoo::database::{Database, DatabaseError, DatabaseOptions};
+use bridge_erp::odoo::database::{Database, DatabaseError, DatabaseErrorKind, DatabaseOptions};
 use bridge_model::{Epoch, ModelName, NewChange, Origin, Strategy};
 use bridge_store::{Append, Appended, Fence, Lease, System, WalPlace, WalProgress};
 use std::time::Duration;
@@ -63,7 +63,7 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
             }
         };
         let ended = tokio::select! {
-            () = stop.cancelled() => return lease,
+            () = stop.cancelled() => break,
             ended = led => ended,
         };
         if matches!(ended, Ok(Ended::LeaseLost)) {
@@ -88,12 +88,39 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
             }
         };
         tokio::select! {
-            () = stop.cancelled() => return lease,
+            () = stop.cancelled() => break,
             () = keep_lease(cx, &lease) => return lease,
             () = wake_up.woken(), if idle => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
+    let leaving = tokio::time::timeout(LEAVE_WAIT, leave(cx, system, &lease));
+    let left = leaving.await.unwrap_or_else(|_| Err(DatabaseError::new(DatabaseErrorKind::Timeout, TOO_SLOW).into()));
+    if let Err(problem) = left {
+        tracing::warn!(
+            system.id = %system.system_id,
+            causes = %problem.causes(),
+            "drop the slot of a deleted system, which keeps its database's log; `bridgecore doctor` names it: {}",
+            cx.texts.english(&problem.message)
+        );
+    }
+    lease
+}
+
+/// How long the database of a deleted system is waited for; the changes of other systems' settings wait behind it.
+const LEAVE_WAIT: Duration = Duration::from_secs(10);
+const TOO_SLOW: &str = "the database did not answer in time";
+
+/// Drops the slot of a system that was deleted: nobody else would, and it keeps its database's log for ever. That of
+/// one that is only not read any more stays, since reading may go on from there.
+async fn leave(cx: &Context, system: &System, lease: &Lease) -> Result<(), Problem> {
+    if cx.store.system_by_key(system.tenant, system.key).await?.is_some() {
+        return Ok(());
+    }
+    let url = parse_connection(&system.connection)?.postgres_url;
+    let place = cx.store.wal_place(system.tenant, system.key).await?;
+    let (Some(url), Some(place)) = (url, place) else { return Ok(()) };
+    Work { cx, system, fence: lease.fence(), url }.let_go(place).await
 }
 
 fn forget(cx: &Context, system: &System) {

@@ -118,3 +118,45 @@ async fn slots_that_nobody_needs_any_more_are_told_of_with_what_drops_them() {
     app.stop().await;
     erp.drop_slots().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_system_takes_its_slot_along_and_one_that_stayed_is_told_of() {
+    let (erp, neighbour) = (ErpDatabase::create().await, ErpDatabase::create().await);
+    let setup = quick(Setup::sqlite());
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    register_at(&app, &admin, &erp.url()).await;
+    running(&admin).await;
+    assert_eq!(erp.slots().await.len(), 1);
+    admin.delete("/api/v1/systems/main").await.expect(200);
+    eventually("the slot is dropped", PATIENCE, async || erp.slots().await.is_empty().then_some(())).await;
+
+    // The next one is deleted while its reader can't do that, here since no service runs.
+    register_at(&app, &admin, &erp.url()).await;
+    running(&admin).await;
+    let address = app.address();
+    app.stop().await;
+    let environment = setup.environment();
+    let url = &environment.iter().find(|(name, _)| *name == "BRIDGECORE_STORE__URL").unwrap().1;
+    let file = rusqlite::Connection::open(url.strip_prefix("sqlite://").unwrap()).unwrap();
+    file.execute_batch("UPDATE systems SET deleted_at = 1, is_active = 0, is_primary = 0, connection = ''").unwrap();
+    drop(file);
+    let slot = erp.slots().await.remove(0).0;
+    let doctor = Doctor::of(&setup, address);
+    let found = doctor.examine(&[]).await;
+    assert_eq!(found.finding("SLOT_UNTRACED")["facts"]["slot"], slot, "nobody knows where: {:#}", found.report);
+
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    register_at(&app, &admin, &neighbour.url()).await;
+    let found = Doctor::of(&setup, app.address()).examine(&[]).await;
+    let told = found.finding("SLOT_OF_DELETED");
+    assert_eq!(told["facts"]["slot"], slot, "{:#}", found.report);
+    assert_eq!(told["system_id"], "main");
+    let database = told["facts"]["database"].as_str().unwrap();
+    assert!(erp.url().ends_with(database) && told["seen"].as_str().unwrap().contains("main was deleted"), "{told}");
+    assert!(found.findings().all(|finding| finding["code"] != "SLOT_UNTRACED"), "{:#}", found.report);
+    app.stop().await;
+    erp.drop_slots().await;
+    neighbour.drop_slots().await;
+}
