@@ -208,7 +208,7 @@ codes! {
     AddonRefused = "ADDON_REFUSED", Error,
         "the event table in Odoo can't be asked",
         "give the user {username} the group \"BridgeCore\" in Odoo; the message says more";
-    AddonSilent = "ADDON_SILENT", Error,
+    AddonSilent = "ADDON_SILENT", Warning,
         "records of a model that the add-on covers were written, and it told nothing of them",
         "check in Odoo that {model} is switched on (Settings, BridgeCore) and restart Odoo; what writes with raw SQL is seen by capture or wal alone";
     AddonBacklog = "ADDON_BACKLOG", Warning,

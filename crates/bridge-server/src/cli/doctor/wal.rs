@@ -61,7 +61,8 @@ pub(super) async fn examine(patient: &Patient<'_>, findings: &mut Findings) -> R
     let models = patient.models_of(Strategy::Wal);
     let place = cx.store.wal_place(system.tenant, system.key).await.map_err(|error| service::causes(&error))?;
     let slot = place.map(|place| place.slot).filter(|slot| !slot.is_empty());
-    if present.publication.is_none() && models.is_empty() && slot.is_none() {
+    let is_there = slot.as_ref().is_some_and(|name| present.slots.iter().any(|slot| slot.name == *name));
+    if present.publication.is_none() && models.is_empty() && !is_there {
         if findings.0.iter().all(|finding| finding.check != Check::Wal) {
             findings.fine(Check::Wal, "not installed");
         }
@@ -110,15 +111,17 @@ fn judge(facts: &Facts) -> Vec<(Code, String)> {
     let Facts { standing, room, present, slot, models, unpublished, retained_alarm } = facts;
     let mut found = Vec::new();
     let is_used = *models > 0;
+    // Where nobody reads, nothing is needed for it.
+    let is_needed = is_used || our_slot(facts).is_some();
     let wanted = words::count(*models, "model is", "models are");
-    if standing.is_standby {
+    if is_needed && standing.is_standby {
         found.push((Code::WalStandby, "the server follows another".to_owned()));
     }
     let level = &present.server.wal_level;
-    if level != "logical" {
+    if is_needed && level != "logical" {
         found.push((Code::WalLevel, format!("wal_level is {level}")));
     }
-    if !standing.may_replicate {
+    if is_needed && !standing.may_replicate {
         found.push((Code::WalRole, format!("the role {} lacks REPLICATION", standing.role)));
     }
     match &present.publication {
@@ -274,5 +277,9 @@ mod tests {
         assert!(judge(&first_start).is_empty());
         let unused = Facts { models: 0, ..good() };
         assert!(judge(&unused).is_empty(), "it is about to be dropped by its reader");
+        let mut published = Facts { models: 0, slot: None, ..good() };
+        published.present.slots.clear();
+        published.standing.may_replicate = false;
+        assert!(judge(&published).is_empty(), "what nobody uses needs no rights");
     }
 }

@@ -1,12 +1,14 @@
 //! Systems over their API, broken one by one.
 
 use super::run::{Diagnosis, Doctor};
+use crate::ingest::pusher::{Pusher, tenant_of};
 use crate::support::{
     App, Client, Setup, demo_erp, demo_erp_at, on_both_databases, register_demo_system, registration,
 };
 use bridge_erp::fake::{Addon, DemoErp, Fault, Options};
 use bridge_model::clock::SystemClock;
-use bridge_model::{Clock, Timestamp};
+use bridge_model::{Clock, ModelClass, ModelName, Strategy, Timestamp};
+use bridge_store::{Choice, FoundModel, Ownership, System};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,4 +158,89 @@ async fn a_connection_that_no_key_opens_is_named() {
     assert_eq!(found.codes(Some("main"), "connection"), ["CONNECTION_UNREADABLE"], "{:#}", found.report);
     assert_eq!(found.codes(Some("main"), "reach"), ["NOT_CHECKED"]);
     app.stop().await;
+}
+
+/// Has these models found in a system, each with what can see it and who does.
+async fn found(app: &App, system: &System, models: &[(&str, &[Strategy], Option<Strategy>)]) {
+    let store = &app.context().store;
+    let name = |model: &str| ModelName::parse(model).unwrap();
+    let found: Vec<FoundModel> = models
+        .iter()
+        .map(|(model, available, _)| FoundModel {
+            model: name(model),
+            label: None,
+            table_name: None,
+            modules: None,
+            class: ModelClass::Critical,
+            has_write_date: true,
+            available: available.to_vec(),
+            recommended: available.first().copied(),
+        })
+        .collect();
+    store.save_found_models(system.tenant, system.key, &found, None).await.unwrap();
+    let cuts: Vec<_> =
+        models.iter().map(|(model, _, owner)| (name(model), Ownership::Cut { from: None, to: *owner })).collect();
+    store.move_ownership(system.tenant, system.key, &cuts, None).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn models_that_nobody_sees_and_strategies_that_fail_are_named() {
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let erp = demo_erp().await;
+    register_demo_system(&admin, &erp, "main").await;
+    let store = &app.context().store;
+    let system = store.systems(tenant_of(&admin).await).await.unwrap().remove(0);
+    let (addon, poll, capture) = (Strategy::Addon, Strategy::Poll, Strategy::Capture);
+    let models: [(&str, &[Strategy], Option<Strategy>); 4] = [
+        ("res.partner", &[poll], None),
+        ("sale.order", &[poll], Some(poll)),
+        ("res.users", &[capture, poll], Some(capture)),
+        ("res.company", &[], None),
+    ];
+    found(&app, &system, &models).await;
+    let chosen = [(ModelName::parse("sale.order").unwrap(), Choice::Strategy(addon))];
+    store.choose_strategies(system.tenant, system.key, &chosen, None).await.unwrap();
+    store.note_failure(system.tenant, system.key, capture, "the outbox is on fire").await.unwrap();
+    let doctor = Doctor::of(&setup, app.address()).with("BRIDGECORE_DETECTION__ENABLED", "true");
+    let told = doctor.examine(&[]).await;
+    assert_eq!(told.codes(Some("main"), "models"), ["MODELS_UNOWNED", "MODELS_NOT_AS_CHOSEN"], "{:#}", told.report);
+    assert_eq!(told.seen("MODELS_UNOWNED"), "1 model is seen by nobody: res.partner");
+    assert_eq!(told.seen("MODELS_NOT_AS_CHOSEN"), "1 model is not seen as chosen: sale.order");
+    assert_eq!(told.codes(Some("main"), "sources"), ["SOURCE_FAILING", "SOURCE_SILENT"], "{:#}", told.report);
+    assert!(told.seen("SOURCE_FAILING").ends_with("the outbox is on fire"), "{}", told.seen("SOURCE_FAILING"));
+    assert_eq!(told.seen("SOURCE_SILENT"), "poll: has never looked with success");
+    // Long ago is as bad as never, and what was long ago is by what the config says.
+    store.note_success(system.tenant, system.key, poll).await.unwrap();
+    let told = doctor.examine(&[]).await;
+    assert_eq!(told.codes(Some("main"), "sources"), ["SOURCE_FAILING", "OK"], "{:#}", told.report);
+    let hasty = doctor
+        .with("BRIDGECORE_DETECTION__DISCOVER_INTERVAL_MS", "1")
+        .with("BRIDGECORE_DETECTION__FAILOVER_MS", "1")
+        .with("BRIDGECORE_DETECTION__POLL__STANDARD_IDLE_MS", "1");
+    let told = hasty.examine(&[]).await;
+    assert!(told.seen("MODELS_NOT_DISCOVERED").contains("last looked up"), "{:#}", told.report);
+    assert_eq!(told.codes(Some("main"), "sources"), ["SOURCE_FAILING", "SOURCE_SILENT"], "{:#}", told.report);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_wait_or_were_put_aside_are_counted() {
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let erp = demo_erp().await;
+    register_demo_system(&admin, &erp, "main").await;
+    let shop = Pusher::register(&app, &admin, "shop").await;
+    shop.push_bytes("{").await.expect_problem(400, "MALFORMED_JSON");
+    let address = app.address();
+    app.stop().await;
+    while erp.db().last_event_id() < 2_000 {
+        erp.happen();
+    }
+    let told = Doctor::of(&setup, address).examine(&[]).await;
+    assert_eq!(told.seen("DEAD_LETTERS"), "1 event was put aside", "{:#}", told.report);
+    let waiting = told.finding("ADDON_BACKLOG")["facts"]["events"].as_i64().unwrap();
+    assert!((1_000..=2_100).contains(&waiting), "{waiting}");
 }
