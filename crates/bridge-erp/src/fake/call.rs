@@ -69,6 +69,7 @@ pub(super) fn run_in(work: &mut Work<'_>, call: Call) -> Outcome {
         "create" => methods::create(work, target, args),
         "write" => methods::write(work, target, args),
         "unlink" => methods::unlink(work, target, args),
+        "load" => super::load::load(work, target, args),
         "copy" => methods::copy(work, target, args),
         "name_create" => methods::name_create(work, target, args),
         "name_search" => methods::name_search(work, target, args),

@@ -11,6 +11,7 @@ mod faults;
 mod http;
 mod keys;
 mod life;
+mod load;
 mod methods;
 mod mirror_states;
 mod push;

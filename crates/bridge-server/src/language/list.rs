@@ -210,6 +210,8 @@ messages! { Reason:
     or_device_id();
     not_with_another_choice();
     not_with(other: Text);
+    only_with(other: Text);
+    not_in_target(unknown: Text, model: Text, version: Text, pack: Text);
     or_record_ids();
     items_between(least: Number, most: Number);
     model_missing_in(version: Text);

@@ -128,8 +128,48 @@ pub struct Migration {
     /// The records that were named by `record_ids`, in the wanted version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<Vec<MigratedRecord>>,
+    /// The records that were written, where a target was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<Vec<Written>>,
+    /// The fields that were not written, where a target was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Vec<LeftOut>>,
+    /// The records that it did not come to, where a target was named. The same request with these goes on; a record that
+    /// was written already is not made a second time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<Vec<i64>>,
+    /// Why it did not come to them; absent if time was up, or nothing remains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
     /// What was lost and what a person has to look at.
     pub warnings: Vec<WarningView>,
+}
+
+/// A record that was written into the target.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Written {
+    /// Its id in the system.
+    pub record_id: i64,
+    /// Its id in the target.
+    pub target_id: i64,
+}
+
+/// A field that was not written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+pub struct LeftOut {
+    /// The field, by its name in the target.
+    pub field: String,
+    /// Why: `readonly`, `relation`, `lines` (the records on the other side hold it) or `kept_by_system`.
+    pub reason: &'static str,
+}
+
+/// What ended the work early.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Stopped {
+    /// What went wrong, for programs.
+    pub code: String,
+    /// What went wrong, in the caller's language.
+    pub message: String,
 }
 
 /// A record of the system, in the wanted version.

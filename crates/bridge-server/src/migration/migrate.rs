@@ -1,8 +1,9 @@
 //! Carrying records over.
 
 use super::answer::{MigratedRecord, Migration, MigrationError, path, warnings};
-use super::read::read;
+use super::read::Reading;
 use super::request::{Asked, MigrateRequest, Source};
+use super::write::write;
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::{Message, Reason};
@@ -11,7 +12,8 @@ use bridge_model::SystemId;
 use bridge_model::migration::{ModelMissing, Plan, Record, Tally};
 use serde_json::Value;
 
-/// Carries records over: those of the request, or for admins records of the system. Nothing is written.
+/// Carries records over: those of the request, or for admins records of the system. Only with a target something is
+/// written, there.
 pub async fn migrate(
     cx: &Context,
     caller: &Caller,
@@ -40,7 +42,11 @@ async fn carry_over(cx: &Context, caller: &Caller, asked: &Asked) -> Result<Migr
         }
         Source::System { ids, fields } => {
             let admin = caller.clone().into_admin()?;
-            let found = read(cx, &admin, &asked.system, &asked.model, ids, fields.as_deref()).await?;
+            if let Some(target) = &asked.target {
+                return write(cx, &admin, asked, &plan, target, ids, fields.as_deref()).await;
+            }
+            let reading = Reading::new(cx, &admin, &asked.system, &asked.model, fields.as_deref(), false).await?;
+            let found = reading.all(ids, cx.config.migration.batch_records).await?;
             let missing = ids.iter().filter(|id| found.binary_search_by_key(*id, |(found, _)| *found).is_err());
             errors.extend(missing.map(|id| not_found(cx, caller, *id)));
             let carry = |(record_id, record)| Ok(MigratedRecord { record_id, data: apply(&plan, record, &mut tally)? });
@@ -59,6 +65,10 @@ async fn carry_over(cx: &Context, caller: &Caller, asked: &Asked) -> Result<Migr
         errors,
         data,
         records,
+        written: None,
+        left_out: None,
+        remaining: None,
+        stopped: None,
         warnings: warnings(cx, caller, plan.counted(&tally)),
     })
 }
@@ -67,7 +77,7 @@ fn apply(plan: &Plan<'_>, record: Record, tally: &mut Tally) -> Result<Record, P
     plan.apply(record, tally).map_err(|missing| model_missing(plan, missing))
 }
 
-fn model_missing(plan: &Plan<'_>, missing: ModelMissing) -> Problem {
+pub(super) fn model_missing(plan: &Plan<'_>, missing: ModelMissing) -> Problem {
     Problem::field("model", Reason::model_missing_in(missing.version))
         .with("model", missing.model.as_str())
         .with("version", missing.version.as_str())
@@ -75,7 +85,7 @@ fn model_missing(plan: &Plan<'_>, missing: ModelMissing) -> Problem {
         .caused_by(missing)
 }
 
-fn not_found(cx: &Context, caller: &Caller, record_id: i64) -> MigrationError {
+pub(super) fn not_found(cx: &Context, caller: &Caller, record_id: i64) -> MigrationError {
     MigrationError {
         record_id,
         code: ProblemKind::NotFound.code().to_owned(),

@@ -1,7 +1,7 @@
 //! What would happen.
 
 use super::answer::{MigrationPlan, path, steps, warnings};
-use super::read::read;
+use super::read::Reading;
 use super::request::{Asked, MigrateRequest, Source};
 use crate::auth::Caller;
 use crate::context::Context;
@@ -24,7 +24,8 @@ pub async fn plan(
         Source::Data { records, .. } => records.clone(),
         Source::System { ids, fields } => {
             let admin = caller.clone().into_admin()?;
-            let found = read(cx, &admin, &asked.system, &asked.model, ids, fields.as_deref()).await?;
+            let reading = Reading::new(cx, &admin, &asked.system, &asked.model, fields.as_deref(), false).await?;
+            let found = reading.all(ids, cx.config.migration.batch_records).await?;
             found.into_iter().map(|(_, record)| record).collect()
         }
     };

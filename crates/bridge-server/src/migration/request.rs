@@ -28,6 +28,24 @@ pub struct MigrateRequest {
     pub record_ids: Option<Vec<i64>>,
     /// The fields to read of them; all that a record itself holds, but for files, if left out.
     pub fields: Option<Vec<String>>,
+    /// The system to write them into. Without it nothing is written.
+    pub target_system_id: Option<SystemId>,
+    /// What becomes of references to other records when they are written.
+    #[serde(default)]
+    pub relations: Relations,
+}
+
+/// What becomes of references to other records: in another system the same id is another record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Relations {
+    /// They are not written.
+    #[default]
+    LeaveOut,
+    /// The target has the same records under the same ids, as an upgraded copy has.
+    SameIds,
+    /// They point to records that were migrated from the same system before.
+    Migrated,
 }
 
 /// The name of a rule pack.
@@ -49,6 +67,9 @@ pub(super) struct Asked {
     pub(super) to: Version,
     pub(super) pack: PackName,
     pub(super) source: Source,
+    /// Where to write, if anywhere.
+    pub(super) target: Option<System>,
+    pub(super) relations: Relations,
 }
 
 /// Where the records come from.
@@ -73,10 +94,14 @@ impl Asked {
         system_id: &SystemId,
         request: MigrateRequest,
     ) -> Result<Self, Problem> {
-        let system = cx.store.system(tenant, system_id).await?.ok_or_else(|| {
-            Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id))
-                .with("system_id", system_id.as_str())
-        })?;
+        let system = find(cx, tenant, system_id).await?;
+        let target = match &request.target_system_id {
+            Some(_) if request.record_ids.is_none() => {
+                return Err(Problem::field("target_system_id", Reason::only_with("record_ids")));
+            }
+            Some(target) => Some(find(cx, tenant, target).await?),
+            None => None,
+        };
         let from = match request.from_version.as_ref().or(system.system_version.as_ref()) {
             Some(text) => version("from_version", text)?,
             None => return Err(Problem::field("from_version", Reason::is_missing())),
@@ -89,13 +114,20 @@ impl Asked {
         };
         let records_max = cx.config.migration.records_max;
         let source = source(request.data, request.record_ids, request.fields, records_max)?;
-        Ok(Self { system, model: request.model, from, to, pack, source })
+        Ok(Self { system, model: request.model, from, to, pack, source, target, relations: request.relations })
     }
 
     /// The way of the records.
     pub(super) fn plan<'c>(&self, cx: &'c Context) -> Plan<'c> {
         cx.rule_packs.get(self.pack).plan(self.model.as_str(), self.from, self.to)
     }
+}
+
+async fn find(cx: &Context, tenant: TenantId, system_id: &SystemId) -> Result<System, Problem> {
+    cx.store.system(tenant, system_id).await?.ok_or_else(|| {
+        Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id))
+            .with("system_id", system_id.as_str())
+    })
 }
 
 fn version(field: &str, text: &str) -> Result<Version, Problem> {

@@ -20,6 +20,10 @@ pub(super) const SOMETIMES: &[(&str, &str)] = &[
     ("Migration", "records"),
     ("CrudAnswer", "result"),
     ("CrudAnswer", "message"),
+    ("Migration", "stopped"),
+    ("Migration", "remaining"),
+    ("Migration", "left_out"),
+    ("Migration", "written"),
 ];
 
 const SCHEMAS: &str = "#/components/schemas/";

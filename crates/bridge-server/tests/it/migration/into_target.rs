@@ -1,0 +1,151 @@
+//! Records written into another system.
+
+use crate::support::{App, Client, Setup, demo_erp, on_both_databases, register_demo_system};
+use bridge_erp::fake::{DemoErp, Fault};
+use serde_json::{Value, json};
+
+on_both_databases!(
+    records_are_written_once_however_often_they_are_sent,
+    a_lost_reply_makes_no_second_record,
+    what_the_target_refuses_is_told_for_each_record,
+    an_unknown_field_is_refused_before_anything_is_written,
+    a_target_is_for_admins_and_needs_records,
+);
+
+const MIGRATE: &str = "/api/v1/systems/old/migrate";
+
+struct Stage {
+    app: App,
+    admin: Client,
+    old: DemoErp,
+    new: DemoErp,
+}
+
+impl Stage {
+    async fn set(setup: Setup) -> Self {
+        let app = setup.config(|config| config.migration.batch_records = 2).start().await;
+        let (admin, old, new) = (app.admin().await, demo_erp().await, demo_erp().await);
+        register_demo_system(&admin, &old, "old").await;
+        register_demo_system(&admin, &new, "new").await;
+        Self { app, admin, old, new }
+    }
+
+    /// The record of the target with this id.
+    async fn in_target(&self, model: &str, id: &Value) -> Value {
+        let body = json!({ "model": model, "from_version": "19.0", "to_version": "19.0", "record_ids": [id] });
+        let answer = self.admin.post("/api/v1/systems/new/migrate", &body).await.expect(200);
+        answer["records"][0]["data"].clone()
+    }
+
+    async fn leave(self) {
+        self.app.stop().await;
+        self.old.stop().await;
+        self.new.stop().await;
+    }
+}
+
+/// A migration of three partners with fields that both systems have.
+fn partners() -> Value {
+    json!({
+        "model": "res.partner", "from_version": "18.0", "to_version": "19.0", "record_ids": [1, 3, 4],
+        "fields": ["name", "phone", "email", "is_company", "country_id", "write_date"], "target_system_id": "new",
+    })
+}
+
+async fn records_are_written_once_however_often_they_are_sent(setup: Setup) {
+    let stage = Stage::set(setup).await;
+    let answer = stage.admin.post(MIGRATE, &partners()).await.expect(200);
+    assert_eq!((&answer["success"], &answer["migrated"], &answer["errors"]), (&json!(true), &json!(3), &json!([])));
+    assert_eq!((&answer["remaining"], &answer["stopped"]), (&json!([]), &Value::Null));
+    let left_out =
+        json!([{ "field": "country_id", "reason": "relation" }, { "field": "write_date", "reason": "kept_by_system" }]);
+    let mut told = answer["left_out"].as_array().unwrap().clone();
+    told.retain(|one| one["field"] != "id");
+    assert_eq!(Value::Array(told), left_out);
+    let first = &answer["written"][0];
+    assert_eq!(first["record_id"], 1);
+    let made = stage.in_target("res.partner", &first["target_id"]).await;
+    assert!(first["target_id"].as_i64().unwrap() > 4, "a new record: {first}");
+    assert_eq!((&made["name"], &made["is_company"]), (&json!("Atlas Distribution SARL"), &json!(true)));
+    assert_eq!(made["country_id"], Value::Null);
+    // Sent again it is the same records.
+    let again = stage.admin.post(MIGRATE, &partners()).await.expect(200);
+    assert_eq!(again["written"], answer["written"]);
+    // An upgraded copy has the same ids.
+    let mut same = partners();
+    same["relations"] = json!("same_ids");
+    let same = stage.admin.post(MIGRATE, &same).await.expect(200);
+    assert_eq!(same["written"], answer["written"]);
+    assert_eq!(stage.in_target("res.partner", &first["target_id"]).await["country_id"], 1);
+    stage.leave().await;
+}
+
+async fn a_lost_reply_makes_no_second_record(setup: Setup) {
+    let stage = Stage::set(setup).await;
+    stage.new.faults().fail_method("res.partner", "load", 1, Fault::ResetAfterWork);
+    let answer = stage.admin.post(MIGRATE, &partners()).await;
+    assert!(matches!(answer.status, 502 | 504), "{}", answer.body);
+    let answer = stage.admin.post(MIGRATE, &partners()).await.expect(200);
+    assert_eq!(answer["migrated"], 3);
+    let ids: Vec<i64> =
+        answer["written"].as_array().unwrap().iter().map(|one| one["target_id"].as_i64().unwrap()).collect();
+    assert_eq!((ids[1] - ids[0], ids[2] - ids[1]), (1, 1), "nothing was made in between: {ids:?}");
+    stage.leave().await;
+}
+
+async fn what_the_target_refuses_is_told_for_each_record(setup: Setup) {
+    let stage = Stage::set(setup).await;
+    // Its country was not migrated; the other one has none.
+    let mut body = partners();
+    body["record_ids"] = json!([1, 2]);
+    body["relations"] = json!("migrated");
+    let answer = stage.admin.post(MIGRATE, &body).await.expect(200);
+    assert_eq!((&answer["success"], &answer["migrated"]), (&json!(false), &json!(1)));
+    assert_eq!((&answer["written"][0]["record_id"], &answer["errors"][0]["record_id"]), (&json!(2), &json!(1)));
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("country_1"), "{answer}");
+    // With its country it goes.
+    let country = json!({
+        "model": "res.country", "from_version": "18.0", "to_version": "19.0", "record_ids": [1],
+        "fields": ["name", "code"], "target_system_id": "new",
+    });
+    let country = stage.admin.post(MIGRATE, &country).await.expect(200);
+    let answer = stage.admin.post(MIGRATE, &body).await.expect(200);
+    assert_eq!((&answer["success"], &answer["migrated"]), (&json!(true), &json!(2)), "{answer}");
+    let made = stage.in_target("res.partner", &answer["written"][0]["target_id"]).await;
+    assert_eq!(made["country_id"], country["written"][0]["target_id"]);
+    stage.leave().await;
+}
+
+async fn an_unknown_field_is_refused_before_anything_is_written(setup: Setup) {
+    let stage = Stage::set(setup).await;
+    // What 18.0 calls it is unknown to the target, which is a 19.0.
+    let body = json!({
+        "model": "sale.order.line", "from_version": "19.0", "to_version": "18.0", "record_ids": [1],
+        "fields": ["name", "product_uom_id"], "target_system_id": "new",
+    });
+    let refused = stage.admin.post(MIGRATE, &body).await.expect_problem(400, "DATA_VALIDATION_FAILED");
+    let expected = json!({
+        "field": "fields", "unknown_field": "product_uom", "unknown_fields": ["product_uom"], "model": "sale.order.line",
+        "version": "18.0", "rule_pack": "odoo", "target_system_id": "new",
+    });
+    assert_eq!(refused["details"], expected);
+    for part in ["product_uom", "sale.order.line", "18.0", "odoo"] {
+        assert!(refused["message"].as_str().unwrap().contains(part), "{refused}");
+    }
+    stage.leave().await;
+}
+
+async fn a_target_is_for_admins_and_needs_records(setup: Setup) {
+    let stage = Stage::set(setup).await;
+    let user = stage.app.user("sara", None).await;
+    user.post(MIGRATE, &partners()).await.expect_problem(403, "FORBIDDEN");
+    let mut body = partners();
+    body["target_system_id"] = json!("nowhere");
+    stage.admin.post(MIGRATE, &body).await.expect_problem(404, "SYSTEM_NOT_FOUND");
+    let mut body = partners();
+    body.as_object_mut().unwrap().remove("record_ids");
+    body["data"] = json!({ "name": "A" });
+    let refused = stage.admin.post(MIGRATE, &body).await.expect_problem(400, "DATA_VALIDATION_FAILED");
+    assert_eq!(refused["details"]["field"], "target_system_id");
+    stage.leave().await;
+}
