@@ -90,6 +90,8 @@ async fn every_operation_answers_as_it_is_described() {
         Some(body)
     };
     let none = || None::<Value>;
+    let migration =
+        json!({ "model": "res.partner", "from_version": "13.0", "to_version": "19.0", "data": { "name": "Amina" } });
     let link = json!({ "system_id": "demo", "username": "sales", "password": "sales" });
     // In this order: some need what another has made.
     let calls: Vec<Call<'_>> = vec![
@@ -124,6 +126,8 @@ async fn every_operation_answers_as_it_is_described() {
             Some(json!({ "action": "read", "model": "res.partner" })),
         ),
         ("unlinkUser", "DELETE", "/api/v1/users/1/links/demo", none()),
+        ("planMigration", "POST", "/api/v1/systems/demo/migrate/plan", Some(migration.clone())),
+        ("migrateRecords", "POST", "/api/v1/systems/demo/migrate", Some(migration)),
         ("pullChanges", "POST", "/api/v2/sync/pull", with(json!({ "include": true, "compact": true }))),
         ("confirmChanges", "POST", "/api/v2/sync/ack", with(json!({ "last_sync_token": 0 }))),
         ("readSnapshot", "POST", "/api/v2/sync/snapshot", with(json!({ "limit": 2 }))),

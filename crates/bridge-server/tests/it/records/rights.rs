@@ -24,11 +24,14 @@ async fn nothing_is_open_unless_an_admin_opens_it(setup: Setup) {
         json!({ "action": "delete", "model": "res.partner", "record_id": 1 }),
         json!({ "action": "call", "model": "res.partner", "record_id": 1, "method": "action_archive" }),
     ];
-    let before = stage.erp.faults().calls_total();
+    // The background reader calls other models meanwhile.
+    let methods = ["search_read", "search_count", "fields_get", "create", "write", "unlink", "action_archive"];
+    let calls = || methods.map(|method| stage.erp.faults().calls("res.partner", method)).iter().sum::<u64>();
+    let before = calls();
     for request in &all {
         crud(&user, request.clone()).await.expect_problem(403, "FORBIDDEN");
     }
-    assert_eq!(stage.erp.faults().calls_total(), before, "the system is not even asked");
+    assert_eq!(calls(), before, "the system is not even asked");
     // Admins read what the system's credential may read, and write only what is open.
     for (index, request) in all.iter().enumerate() {
         if index < 4 {
