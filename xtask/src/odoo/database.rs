@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{ADDON, install::Install};
+use super::{
+    ADDON,
+    install::{self, Install},
+};
 use crate::{
     account::Account,
     cache::Cache,
@@ -22,10 +25,17 @@ use crate::{
 pub(crate) const SUPERUSER: &str = "odoo";
 /// The database with the modules below and no demo data.
 pub(crate) const BASE: &str = "odoo_base";
-/// The same with our add-on.
+/// The same, and goods that are bought go through the stock.
+pub(crate) const BUSINESS: &str = "odoo_business";
+/// `BASE` with the public `auditlog`.
+pub(crate) const AUDITED: &str = "odoo_audited";
+/// `BASE` with our add-on.
 pub(crate) const WITH_ADDON: &str = "odoo_bridgecore";
 
 const MODULES: &str = "contacts,sale_management,purchase,stock";
+
+/// What `BUSINESS` has beyond that.
+const BUSINESS_MODULES: &str = "purchase_stock";
 
 /// Raised when the recipe below changes, so that what older recipes made is made again.
 const RECIPE: u32 = 1;
@@ -43,7 +53,7 @@ pub(crate) struct Place<'a> {
     pub(crate) account: Account,
     pub(crate) port: u16,
     /// Folders with add-ons beside Odoo's own.
-    pub(crate) addons: Option<&'a Path>,
+    pub(crate) addons: &'a [PathBuf],
     /// A folder that the account may write.
     pub(crate) data: &'a Path,
 }
@@ -53,7 +63,7 @@ impl Place<'_> {
     /// connection and add-ons.
     pub(crate) fn args(&self, subcommand: &str) -> Vec<String> {
         let mut addons = self.install.addons.display().to_string();
-        if let Some(more) = self.addons {
+        for more in self.addons {
             addons = format!("{addons},{}", more.display());
         }
         vec![
@@ -83,15 +93,15 @@ impl Place<'_> {
     }
 }
 
-/// The cluster with the database `BASE`.
-pub(crate) struct BaseCluster {
+/// A cluster that others are made from.
+pub(crate) struct Cluster {
     /// PostgreSQL's data folder. Not to be started: runs copy it.
     pub(crate) data: PathBuf,
     key: String,
 }
 
 /// The cluster with the database `BASE`, made once.
-pub(crate) fn base_cluster(cache: &Cache, install: &Install, account: Account, stop: &Stop) -> Result<BaseCluster> {
+pub(crate) fn base_cluster(cache: &Cache, install: &Install, account: Account, stop: &Stop) -> Result<Cluster> {
     let postgres = postgres_version()?;
     let key = format!("{RECIPE} {MODULES} {KEEP_FILES_IN_DATABASE} {postgres}\n{}", install.key);
     let dir = cache.ensure("odoo-cluster", &key, |dir| {
@@ -102,7 +112,7 @@ pub(crate) fn base_cluster(cache: &Cache, install: &Install, account: Account, s
         Postgres::init(&data, SUPERUSER, account, stop)?;
         let postgres = Postgres::start(&data, &run.path("log"), Durability::Fast, account, stop)?;
         let files = run.folder("files", account)?;
-        let place = Place { install, account, port: postgres.port, addons: None, data: &files };
+        let place = Place { install, account, port: postgres.port, addons: &[], data: &files };
         let mut odoo = place.odoo("server", BASE);
         odoo.args(["-i", MODULES, "--skip-auto-install"]);
         odoo.args(["--stop-after-init", "--no-http", "--log-level=warn"]);
@@ -113,14 +123,33 @@ pub(crate) fn base_cluster(cache: &Cache, install: &Install, account: Account, s
         capture_with(shell, stop, KEEP_FILES_IN_DATABASE)?;
         seal(&postgres, BASE, stop)
     })?;
-    Ok(BaseCluster { data: dir.join("data"), key })
+    Ok(Cluster { data: dir.join("data"), key })
 }
 
-/// The cluster with `BASE` and `WITH_ADDON`, made again when the add-on's files change.
+/// The same with `BUSINESS` and `AUDITED`.
+pub(crate) fn business_cluster(
+    cache: &Cache,
+    install: &Install,
+    base: &Cluster,
+    account: Account,
+    stop: &Stop,
+) -> Result<Cluster> {
+    let key = format!("{}\nbusiness {BUSINESS_MODULES}", base.key);
+    let dir = cache.ensure("odoo-business-cluster", &key, |dir| {
+        let more = More::start(dir, base, install, account, stop)?;
+        more.install(BUSINESS, BUSINESS_MODULES, &[], stop)?;
+        seal(&more.postgres, BUSINESS, stop)?;
+        more.install(AUDITED, install::AUDITLOG, std::slice::from_ref(&install.auditlog), stop)?;
+        seal(&more.postgres, AUDITED, stop)
+    })?;
+    Ok(Cluster { data: dir.join("data"), key })
+}
+
+/// The same with `WITH_ADDON`, made again when the add-on's files change.
 pub(crate) fn addon_cluster(
     cache: &Cache,
     install: &Install,
-    base: &BaseCluster,
+    business: &Cluster,
     account: Account,
     stop: &Stop,
 ) -> Result<PathBuf> {
@@ -128,35 +157,57 @@ pub(crate) fn addon_cluster(
     if !sources.join(ADDON).is_dir() {
         bail!("odoo/addons/{ADDON} does not exist");
     }
-    let key = format!("{}\nadd-on {:x}", base.key, hash_of(&sources)?);
-    let dir = cache.ensure("odoo-addon-cluster", &key, |dir| {
+    let key = format!("{}\nadd-on {:x}", business.key, hash_of(&sources)?);
+    let dir = cache.ensure("odoo-whole-cluster", &key, |dir| {
+        let more = More::start(dir, business, install, account, stop)?;
+        let addons = more.run.path("addons");
+        copy_addons(&addons, stop)?;
+        more.install(WITH_ADDON, ADDON, &[addons], stop)?;
+        seal(&more.postgres, WITH_ADDON, stop)
+    })?;
+    Ok(dir.join("data"))
+}
+
+/// A copy of a cluster that gets more databases.
+struct More<'a> {
+    run: RunDir,
+    postgres: Postgres,
+    install: &'a Install,
+    account: Account,
+    files: PathBuf,
+}
+
+impl<'a> More<'a> {
+    fn start(dir: &Path, of: &Cluster, install: &'a Install, account: Account, stop: &Stop) -> Result<Self> {
         let data = dir.join("data");
-        copy(&base.data, &data, stop)?;
+        copy(&of.data, &data, stop)?;
         let run = RunDir::create()?;
         let postgres = Postgres::start(&data, &run.path("log"), Durability::Fast, account, stop)?;
         let files = run.folder("files", account)?;
-        let addons = run.path("addons");
-        copy_addons(&addons, stop)?;
-        let place = Place { install, account, port: postgres.port, addons: Some(&addons), data: &files };
-        let create = format!("CREATE DATABASE {WITH_ADDON} TEMPLATE {BASE}");
-        postgres.sql(SUPERUSER, &create, stop)?;
-        let mut odoo = place.odoo("server", WITH_ADDON);
-        odoo.args(["-i", ADDON, "--skip-auto-install"]);
+        Ok(Self { run, postgres, install, account, files })
+    }
+
+    fn place<'b>(&'b self, addons: &'b [PathBuf]) -> Place<'b> {
+        let Self { install, account, postgres, files, .. } = self;
+        Place { install, account: *account, port: postgres.port, addons, data: files }
+    }
+
+    /// Makes a copy of `BASE` with these modules, and sees to it that the last of them is there.
+    fn install(&self, database: &str, modules: &str, addons: &[PathBuf], stop: &Stop) -> Result<()> {
+        self.postgres.sql(SUPERUSER, &format!("CREATE DATABASE {database} TEMPLATE {BASE}"), stop)?;
+        let mut odoo = self.place(addons).odoo("server", database);
+        odoo.args(["-i", modules, "--skip-auto-install"]);
         odoo.args(["--stop-after-init", "--no-http", "--log-level=warn"]);
         let log = capture(odoo, stop)?;
         refuse_errors(&log)?;
-        let installed = postgres.sql_in(
-            WITH_ADDON,
-            SUPERUSER,
-            &format!("SELECT state FROM ir_module_module WHERE name = '{ADDON}'"),
-            stop,
-        )?;
-        if installed.trim() != "installed" {
-            bail!("the add-on is not installed ({}):\n{log}", installed.trim());
+        let last = modules.rsplit(',').next().unwrap_or(modules);
+        let state = format!("SELECT state FROM ir_module_module WHERE name = '{last}'");
+        let state = self.postgres.sql_in(database, SUPERUSER, &state, stop)?;
+        if state.trim() != "installed" {
+            bail!("{last} is not installed ({}):\n{log}", state.trim());
         }
-        seal(&postgres, WITH_ADDON, stop)
-    })?;
-    Ok(dir.join("data"))
+        Ok(())
+    }
 }
 
 /// Copies a stopped cluster.

@@ -17,6 +17,10 @@ use crate::{
 
 const PACKAGE: &str = "odoo-19";
 
+/// The public add-on that notes who changed what, and the version that is tested.
+pub(crate) const AUDITLOG: &str = "auditlog";
+const AUDITLOG_PACKAGE: &str = "odoo-addon-auditlog==19.0.2.0.1";
+
 /// Packages that Odoo's files link into, of the same suite.
 const LINKED: [&str; 8] = [
     "fonts-dejavu-core",
@@ -49,6 +53,8 @@ pub(crate) struct Install {
     pub(crate) odoo_bin: PathBuf,
     /// The folder of Odoo's own add-ons.
     pub(crate) addons: PathBuf,
+    /// The folder that [`AUDITLOG`] is in.
+    pub(crate) auditlog: PathBuf,
     /// Changes when what is installed changes.
     pub(crate) key: String,
 }
@@ -60,12 +66,15 @@ pub(crate) fn install(cache: &Cache, account: Account, stop: &Stop) -> Result<In
     let python_version = capture(version, stop)?.trim().to_owned();
     let venv_key = format!("{RECIPE} {python_version}\n{REQUIREMENTS}");
     let venv = cache.ensure("odoo-python", &venv_key, |dir| make_venv(dir, stop))?;
+    let auditlog_key = format!("{RECIPE} {AUDITLOG_PACKAGE} {python_version}");
+    let auditlog = cache.ensure("odoo-auditlog", &auditlog_key, |dir| fetch_auditlog(&venv, dir, stop))?;
     let tree_key = format!("{RECIPE} {PACKAGE} {LINKED:?} {LINKED_OF_THIS_RELEASE:?} {account:?}");
     let tree = cache.ensure("odoo-tree", &tree_key, |dir| make_tree(dir, account, stop))?;
     Ok(Install {
         python: venv.join("bin/python"),
         odoo_bin: tree.join("odoo-bin"),
         addons: tree.join("root/usr/lib/python3/dist-packages/odoo/addons"),
+        auditlog: auditlog.join("odoo/addons"),
         key: format!("{venv_key}\n{tree_key}"),
     })
 }
@@ -83,6 +92,14 @@ fn make_venv(dir: &Path, stop: &Stop) -> Result<()> {
     let mut check = Command::new(dir.join("bin/python"));
     check.args(["-m", "pip", "check"]);
     capture(check, stop)?;
+    Ok(())
+}
+
+/// What it requires is Odoo itself, which is not taken from there.
+fn fetch_auditlog(venv: &Path, dir: &Path, stop: &Stop) -> Result<()> {
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"]).arg(dir).arg(AUDITLOG_PACKAGE);
+    capture(pip, stop)?;
     Ok(())
 }
 

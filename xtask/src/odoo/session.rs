@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     ADDON,
-    database::{self, BASE, Place, SUPERUSER, WITH_ADDON},
+    database::{self, AUDITED, BASE, BUSINESS, Place, SUPERUSER, WITH_ADDON},
     install::{self, Install},
 };
 use crate::{
@@ -31,7 +31,8 @@ pub(crate) struct Session {
     install: Install,
     account: Account,
     postgres: Postgres,
-    addons: PathBuf,
+    /// Folders with add-ons: ours, and the one that `AUDITED` has.
+    addons: Vec<PathBuf>,
     files: PathBuf,
     log: PathBuf,
     /// Why the add-on could not be installed, if it could not: Odoo alone still serves tests.
@@ -43,9 +44,10 @@ impl Session {
     pub(crate) fn start(cache: &Cache, run: &RunDir, account: Account, stop: &Stop) -> Result<Self> {
         let install = install::install(cache, account, stop)?;
         let base = database::base_cluster(cache, &install, account, stop)?;
-        let (cluster, addon_error) = match database::addon_cluster(cache, &install, &base, account, stop) {
+        let business = database::business_cluster(cache, &install, &base, account, stop)?;
+        let (cluster, addon_error) = match database::addon_cluster(cache, &install, &business, account, stop) {
             Ok(cluster) => (cluster, None),
-            Err(error) => (base.data, Some(format!("{error:#}"))),
+            Err(error) => (business.data, Some(format!("{error:#}"))),
         };
         let data = run.path("odoo-cluster");
         database::copy(&cluster, &data, stop)?;
@@ -53,6 +55,7 @@ impl Session {
         let postgres = Postgres::start(&data, &log, Durability::Fast, account, stop)?;
         let addons = run.path("odoo-addons");
         database::copy_addons(&addons, stop)?;
+        let addons = vec![addons, install.auditlog.clone()];
         let files = run.folder("odoo-files", account)?;
         let log = run.path("odoo-server.log");
         Ok(Self { install, account, postgres, addons, files, log, addon_error })
@@ -64,6 +67,8 @@ impl Session {
     /// - `postgres`: `host`, `port`, `user` (no password) of the cluster with the databases
     /// - `template_database`, `addon_template_database`: to copy with `CREATE DATABASE … TEMPLATE`;
     ///   the second is null when the add-on could not be installed
+    /// - `business_template_database`, `audited_template_database`: the first with purchases into a valued stock, and
+    ///   with the public `auditlog`
     /// - `run_as`: `uid` and `gid` to switch to, or null when the caller is unprivileged
     /// - `work_dir`: a folder that this account may write, also to be `HOME`
     /// - `login`, `password`: of the administrator in both databases
@@ -74,13 +79,16 @@ impl Session {
             Account::Caller => json!(null),
             Account::Switch { uid, gid } => json!({ "uid": uid, "gid": gid }),
         };
+        let addons_paths: Vec<_> = std::iter::once(&self.install.addons).chain(&self.addons).collect();
         let description = json!({
             "command": command,
             "python": self.install.python,
             "odoo_bin": self.install.odoo_bin,
-            "addons_paths": [self.install.addons, self.addons],
+            "addons_paths": addons_paths,
             "postgres": { "host": "127.0.0.1", "port": self.postgres.port, "user": SUPERUSER },
             "template_database": BASE,
+            "business_template_database": BUSINESS,
+            "audited_template_database": AUDITED,
             "addon_template_database": self.addon_error.is_none().then_some(WITH_ADDON),
             "run_as": run_as,
             "work_dir": self.files,
@@ -167,7 +175,7 @@ impl Session {
             install: &self.install,
             account: self.account,
             port: self.postgres.port,
-            addons: Some(&self.addons),
+            addons: &self.addons,
             data: &self.files,
         }
     }

@@ -195,16 +195,20 @@ async fn caught_up(admin: &Client, odoo: &Odoo) {
     .await;
 }
 
-async fn events_of(admin: &Client) -> Vec<Value> {
+pub(super) async fn events_of(admin: &Client) -> Vec<Value> {
+    events_after(admin, &mut "0".to_owned()).await
+}
+
+/// What came into the log after what the token stands for, and the token for all of it.
+pub(super) async fn events_after(admin: &Client, token: &mut String) -> Vec<Value> {
     let mut events = Vec::new();
-    let mut token = "0".to_owned();
     loop {
         let body = json!({
             "device_id": "auditor", "app_type": "mobile_app", "limit": 1000, "last_sync_token": token,
         });
         let answer = admin.post("/api/v2/sync/pull", &body).await.expect(200);
         events.extend(answer["events"].as_array().unwrap().iter().cloned());
-        answer["next_sync_token"].as_str().unwrap().clone_into(&mut token);
+        answer["next_sync_token"].as_str().unwrap().clone_into(token);
         if !answer["has_more"].as_bool().unwrap() {
             return events;
         }

@@ -26,6 +26,8 @@ struct Description {
     command: Vec<String>,
     postgres: Database,
     template_database: String,
+    business_template_database: String,
+    audited_template_database: String,
     addon_template_database: Option<String>,
     run_as: Option<RunAs>,
     work_dir: PathBuf,
@@ -68,6 +70,20 @@ impl Odoo {
     pub(super) async fn start_bare(name: &str) -> Self {
         let description = Self::description();
         let template = description.template_database.clone();
+        Self::start_on(description, &template, name).await
+    }
+
+    /// The same, where goods that are bought go through the stock.
+    pub(super) async fn start_business(name: &str) -> Self {
+        let description = Self::description();
+        let template = description.business_template_database.clone();
+        Self::start_on(description, &template, name).await
+    }
+
+    /// The same, with the public `auditlog`.
+    pub(super) async fn start_audited(name: &str) -> Self {
+        let description = Self::description();
+        let template = description.audited_template_database.clone();
         Self::start_on(description, &template, name).await
     }
 
@@ -135,6 +151,11 @@ impl Odoo {
         serde_json::from_value(value).unwrap()
     }
 
+    /// Somebody else who works there.
+    pub(super) fn log_in(&self, username: &str, password: &str) -> Person {
+        Person(connect(&self.connection_as(username, password)))
+    }
+
     /// Creates a record as Odoo's admin.
     pub(super) async fn create(&self, model: &str, values: Value) -> i64 {
         let ids = self.adapter().create(&name(model), vec![object(values)]).await.unwrap();
@@ -156,8 +177,14 @@ impl Odoo {
 
     /// Calls a method as Odoo's admin.
     pub(super) async fn call(&self, model: &str, method: &str, args: Value) -> Value {
+        self.call_with(model, method, args, json!({})).await
+    }
+
+    /// The same with arguments that have names.
+    pub(super) async fn call_with(&self, model: &str, method: &str, args: Value, named: Value) -> Value {
         let Value::Array(args) = args else { panic!("a list of arguments was expected") };
-        self.adapter().call(&name(model), method, args, Map::new()).await.unwrap()
+        let answer = self.adapter().call(&name(model), method, args, object(named)).await;
+        answer.unwrap_or_else(|error| panic!("{model}.{method}: {error:?}"))
     }
 
     /// The database id of what an external id names.
@@ -186,6 +213,28 @@ impl Odoo {
         client.query_one(sql, &[]).await.unwrap().get(0)
     }
 
+    /// A connection to its database as the owner.
+    pub(super) async fn client(&self) -> tokio_postgres::Client {
+        let (client, connection) =
+            tokio_postgres::connect(&self.url(&self.database), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Runs `bridgecore capture install` or `bridgecore wal install` on its database, and answers the address of the
+    /// role that it made.
+    pub(super) async fn install(&self, strategy: &str, options: &[&str]) -> String {
+        // Roles belong to the server, on which other tests have databases, too.
+        let (role, password) = (format!("{strategy}_{}", self.database), "reads-for-the-tests");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bridgecore"));
+        command.args([strategy, "install", "--database-url", &self.url(&self.database)]);
+        command.args(["--role", &role, "--role-password", password]).args(options);
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let Database { host, port, .. } = &self.description.postgres;
+        format!("postgres://{role}:{password}@{host}:{port}/{}", self.database)
+    }
+
     fn adapter(&self) -> &Arc<dyn Adapter> {
         self.adapter.as_ref().unwrap()
     }
@@ -199,6 +248,21 @@ impl Odoo {
         let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         client.batch_execute(sql).await.unwrap();
+    }
+}
+
+/// Somebody who works in an Odoo.
+pub(super) struct Person(Arc<dyn Adapter>);
+
+impl Person {
+    /// Writes a record.
+    pub(super) async fn write(&self, model: &str, id: i64, values: Value) {
+        self.0.write(&name(model), &[RecordId::Number(id)], object(values)).await.unwrap();
+    }
+
+    /// Deletes a record.
+    pub(super) async fn unlink(&self, model: &str, id: i64) {
+        self.0.unlink(&name(model), &[RecordId::Number(id)]).await.unwrap();
     }
 }
 
