@@ -104,6 +104,7 @@ async fn install(url: &str) -> anyhow::Result<()> {
         left_out: Vec::new(),
         changed_columns: false,
         row_image_bytes_max: 0,
+        trail: false,
         notify: false,
         role: "bridgecore_measurement".to_owned(),
         role_password: "unused".to_owned(),

@@ -17,6 +17,7 @@ mod rights;
 mod session;
 #[cfg(test)]
 mod tests;
+pub mod trail;
 mod version;
 mod xml;
 

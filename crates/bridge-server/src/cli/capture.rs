@@ -54,6 +54,7 @@ impl Patience {
 
 /// The arguments of `install`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Install {
     #[command(flatten)]
     target: Target,
@@ -74,6 +75,9 @@ pub struct Install {
     /// Write down each row as it was and as it is, if its JSON is at most this large; 0: never
     #[arg(long, value_name = "BYTES", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
     row_images: u32,
+    /// Note who wrote each row, and let the role read what Odoo itself notes of changes (tracked values, auditlog)
+    #[arg(long)]
+    trail: bool,
     /// Wake the reader by NOTIFY at each commit, which makes commits wait for each other; otherwise it looks often
     #[arg(long)]
     notify: bool,
@@ -135,6 +139,7 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
         left_out,
         changed_columns: arguments.changed_columns,
         row_image_bytes_max: arguments.row_images,
+        trail: arguments.trail,
         notify: arguments.notify,
         role: arguments.role,
         role_password: arguments.role_password.unwrap_or_else(|| entropy.hex(16)),

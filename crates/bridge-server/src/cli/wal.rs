@@ -56,6 +56,9 @@ pub struct Install {
     /// The password of the role, if it has to be made; if left out, one is made and printed once
     #[arg(long, env = "BRIDGECORE_WAL_ROLE_PASSWORD", hide_env_values = true)]
     role_password: Option<String>,
+    /// Let the role also read what Odoo itself notes of changes (tracked values, auditlog)
+    #[arg(long)]
+    trail: bool,
     /// Print the SQL and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -109,6 +112,7 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
         left_out,
         role: arguments.role,
         role_password: arguments.role_password.unwrap_or_else(|| entropy.hex(16)),
+        trail: arguments.trail,
     };
     if arguments.dry_run {
         "********".clone_into(&mut options.role_password);

@@ -116,6 +116,17 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
     );
     ensure!(records.write_rows_max >= 1, "records.write_rows_max must be at least 1");
     ensure!(records.user_connections_max >= 1, "records.user_connections_max must be at least 1");
+    let trail = &config.detection.trail;
+    ensure!(
+        (1..=10_000).contains(&trail.changes_max),
+        "detection.trail.changes_max must be between 1 and 10000, and is {}",
+        trail.changes_max
+    );
+    ensure!(
+        (1..=100_000).contains(&trail.values_max),
+        "detection.trail.values_max must be between 1 and 100000, and is {}",
+        trail.values_max
+    );
     let poll = &config.detection.poll;
     for (name, number) in [("rows_max", poll.rows_max), ("ids_max", poll.ids_max)] {
         ensure!((1..=100_000).contains(&number), "detection.poll.{name} must be between 1 and 100000");
@@ -162,6 +173,9 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("detection.poll.standard_idle_ms", 1, detection.poll.standard_idle_ms),
         ("detection.poll.overlap_ms", 0, detection.poll.overlap_ms),
         ("detection.poll.thorough_interval_ms", 0, detection.poll.thorough_interval_ms),
+        ("detection.trail.timeout_ms", 1, detection.trail.timeout_ms),
+        ("detection.trail.call_timeout_ms", 1, detection.trail.call_timeout_ms),
+        ("detection.trail.rest_ms", 0, detection.trail.rest_ms),
         ("sync.retry_window_ms", 1, sync.retry_window_ms),
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
         ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),

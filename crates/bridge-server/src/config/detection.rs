@@ -29,6 +29,8 @@ pub struct Detection {
     pub view_models: Vec<String>,
     /// Comparing records over the ERP's API.
     pub poll: Poll,
+    /// What the ERP itself notes of changes.
+    pub trail: Trail,
 }
 
 impl Default for Detection {
@@ -45,6 +47,7 @@ impl Default for Detection {
             transient_models: Vec::new(),
             view_models: names(&["*.report", "*.report.*", "report.*", "*.analysis"]),
             poll: Poll::default(),
+            trail: Trail::default(),
         }
     }
 }
@@ -97,6 +100,42 @@ impl Default for Poll {
             rows_max: 500,
             ids_max: 10_000,
             noted_max: 10_000,
+        }
+    }
+}
+
+/// What the ERP itself notes of changes, by which those that capture, the log of the database or polling have seen get
+/// their user and their values before and after.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Trail {
+    /// Whether it is looked at. If not, those changes have no user, and no values but those of row images.
+    pub enabled: bool,
+    /// The longest that changes wait for what the ERP's database has noted of them, in milliseconds.
+    pub timeout_ms: u64,
+    /// The longest that one call to the ERP may take where the changes were seen by polling, in milliseconds.
+    pub call_timeout_ms: u64,
+    /// How long nothing is looked up after it failed or took too long, in milliseconds.
+    pub rest_ms: u64,
+    /// The most changes of one batch that it is looked up for.
+    pub changes_max: usize,
+    /// The most noted values that are read for one batch.
+    pub values_max: u32,
+    /// The most bytes of `old_data` and of `new_data` that a change gets from it; beyond, it gets none.
+    pub bytes_max: usize,
+}
+
+impl Default for Trail {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            timeout_ms: 250,
+            call_timeout_ms: 5_000,
+            rest_ms: 30_000,
+            changes_max: 2_000,
+            values_max: 5_000,
+            bytes_max: 8_192,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! * [`poll`] compares records, where nothing better sees a model's changes,
 //! * [`watch`] sees to it that each model is owned by the best of these that works,
 //! * [`wal`] reads the log of the ERP's database,
+//! * `trail` completes what the last three have seen with what the ERP itself has noted,
 //! * [`pipeline`] puts all of it into the log, or into the dead letters with a reason.
 
 mod capture;
@@ -17,6 +18,7 @@ mod poll;
 mod pull;
 pub mod push;
 mod status;
+mod trail;
 mod wal;
 mod watch;
 

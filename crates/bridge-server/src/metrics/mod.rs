@@ -111,6 +111,13 @@ table! {
     mirror_lag: GaugeVec = "mirror_lag_seconds" ["tenant", "system"];
     /// Errors that triggers in an ERP's database have caught; each was answered by a `reset` of the table's models.
     capture_errors: IntCounter = "capture_errors_total" [];
+    /// Look-ups of what ERPs themselves note of changes, by outcome: `answered`, `failed` (or took too long), and
+    /// `left_out` while nothing is looked up after a failure. The changes are in the log either way.
+    trail_lookups: IntCounterVec = "trail_lookups_total" ["outcome"];
+    /// How long a look-up of what an ERP itself notes took.
+    trail_seconds: Histogram = "trail_lookup_seconds" [];
+    /// Changes that got values before or after from what ERPs themselves note.
+    trail_changes: IntCounter = "trail_changes_total" [];
     /// How much of the log of the ERP's database is still to be read and confirmed, in bytes.
     wal_lag: IntGaugeVec = "wal_lag_bytes" ["tenant", "system"];
     /// How much of its log the ERP's database keeps for us, in bytes: it grows while nobody reads, and takes the

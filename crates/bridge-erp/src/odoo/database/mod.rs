@@ -4,6 +4,7 @@
 //! * [`RowChange`] is a committed change of a row, in whatever way it was seen,
 //! * [`TableMap`] says which models it is about,
 //! * [`Standing`] says what the server is and what our role may do there,
+//! * [`trail`] is what Odoo itself has noted of them,
 //! * [`capture`] is the way by triggers,
 //! * [`wal`] reads them from the database's write-ahead log.
 
@@ -14,6 +15,7 @@ mod row_change;
 pub mod standing;
 mod tables;
 mod tls;
+pub mod trail;
 pub mod wal;
 
 pub use connect::{Database, DatabaseOptions, check_url};

@@ -46,4 +46,8 @@ pub struct RowChange {
     pub old: Option<Map<String, Value>>,
     /// The row after, where the source tells and it is not too large.
     pub new: Option<Map<String, Value>>,
+    /// When the transaction began, where that is known: Odoo writes the same time into everything that it makes.
+    pub began_at: Option<Timestamp>,
+    /// Odoo's user who wrote the row, where Odoo says so and said it in this transaction.
+    pub user_id: Option<i64>,
 }

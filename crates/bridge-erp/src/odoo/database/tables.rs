@@ -24,6 +24,8 @@ pub struct Table {
     pub is_transient: bool,
     /// Whether it inherits from a table, or another from it: then a statement on one reaches rows of the other.
     pub is_in_inheritance: bool,
+    /// Whether its rows say who wrote them, and when.
+    pub names_writer: bool,
 }
 
 impl Table {
@@ -69,12 +71,14 @@ impl TableMap {
         for row in database.query(RECORDS, &[&map.schema]).await? {
             let (table, model): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             let (is_transient, is_in_inheritance): (bool, bool) = (row.try_get(2)?, row.try_get(3)?);
+            let names_writer: bool = row.try_get(4)?;
             // A name of another form than Odoo's own can't have been made by Odoo.
             let Ok(model) = ModelName::parse(model) else { continue };
             let known = map.tables.entry(table).or_insert_with(|| Table {
                 kind: TableKind::Records(Vec::new()),
                 is_transient: true,
                 is_in_inheritance,
+                names_writer,
             });
             known.is_transient &= is_transient;
             if let TableKind::Records(models) = &mut known.kind {
@@ -96,6 +100,7 @@ impl TableMap {
             kind: TableKind::Links(Vec::new()),
             is_transient: true,
             is_in_inheritance: false,
+            names_writer: false,
         });
         let TableKind::Links(columns) = &mut known.kind else { return };
         known.is_transient &= is_transient;
@@ -185,7 +190,7 @@ impl TableMap {
 const SCHEMA: &str = "SELECT n.nspname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = to_regclass('ir_model')";
 
-/// Tables with records: table, model, transient, in an inheritance.
+/// Tables with records: table, model, transient, in an inheritance, with the writer's name.
 ///
 /// A model's table has its name with `_` for `.`, unless the model says otherwise, which the registry does not keep.
 /// But it keeps the names of the foreign keys that it made for a model, and those are on the model's table (or on one
@@ -221,7 +226,9 @@ const RECORDS: &str = "WITH RECURSIVE
         UNION
         SELECT above.oid, above.name, i.inhparent FROM above JOIN pg_inherits AS i ON i.inhrelid = above.holder)
 SELECT DISTINCT above.name, own.model, own.transient,
-    EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = above.oid OR i.inhparent = above.oid)
+    EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = above.oid OR i.inhparent = above.oid),
+    (SELECT count(*) = 2 FROM pg_attribute AS a WHERE a.attrelid = above.oid AND NOT a.attisdropped
+        AND (a.attname, a.atttypid) IN (('write_uid', 'int4'::regtype), ('write_date', 'timestamp'::regtype)))
 FROM above JOIN own ON own.oid = above.holder ORDER BY 1, 2";
 
 /// Tables with links: table, model whose record a link writes, the column with its id, the other column, transient.
@@ -252,6 +259,7 @@ mod tests {
             kind: TableKind::Records(models.iter().map(|name| model(name)).collect()),
             is_transient: false,
             is_in_inheritance: models.len() > 1,
+            names_writer: false,
         };
         let mut map = TableMap { schema: "public".to_owned(), tables: BTreeMap::new() };
         map.tables.insert("sale_order".to_owned(), records(&["sale.order"]));
@@ -270,6 +278,8 @@ mod tests {
             changed_columns: None,
             old: None,
             new: None,
+            began_at: None,
+            user_id: None,
         }
     }
 

@@ -7,6 +7,7 @@
 mod place;
 
 use super::status::ReaderState;
+use super::trail::{DatabaseTrail, Found};
 use super::{leader, pipeline};
 use crate::config::ms;
 use crate::context::Context;
@@ -134,6 +135,7 @@ struct Session {
     tables: TableMap,
     place: Place,
     triggers: Triggers,
+    trail: DatabaseTrail,
     /// Every row up to this id has been read or will never be.
     floor: i64,
     /// The highest id that had been given at a moment, and the transactions that may still bring one up to it.
@@ -231,7 +233,8 @@ async fn open(cx: &Context, system: &System, lease: &mut Lease) -> Result<Option
     let is_same = known.as_ref().is_some_and(|place| place.life == life);
     let checked_at = Instant::now();
     let place = known.unwrap_or_default();
-    let mut session = Session { database, outbox, tables, place, triggers, floor: 0, rising: None, checked_at };
+    let trail = DatabaseTrail::new(&url);
+    let mut session = Session { database, outbox, tables, place, triggers, trail, floor: 0, rising: None, checked_at };
     let owners = detection::owners(cx, system).await?;
     let mut work = Work { cx, system, lease, owners: &owners };
     if !is_same {
@@ -390,7 +393,7 @@ impl Work<'_> {
             read.push(row.witness);
             for (model, change) in self.changes(&session.tables, &row) {
                 match change {
-                    Some(change) => changes.push(change),
+                    Some(change) => changes.push(Found { change, began_at: row.change.began_at }),
                     None => others.extend(self.owners.owner(&model).map(|owner| (owner, model))),
                 }
             }
@@ -398,6 +401,7 @@ impl Work<'_> {
         let any = !read.is_empty();
         let mut ids = place.pass(&read);
         ids.extend(left);
+        let changes = session.trail.complete(self.cx, self.system, changes).await;
         // Rows that came late leave the place as it is.
         if place != session.place || !changes.is_empty() {
             self.save(PLACE, &place, changes).await?;
@@ -439,7 +443,7 @@ impl Work<'_> {
                     payload: None,
                     old_data: image(&row.change.old),
                     new_data: image(&row.change.new),
-                    erp_user_id: None,
+                    erp_user_id: row.change.user_id.filter(|_| self.cx.config.detection.trail.enabled),
                     idempotency_key: None,
                 };
                 (told.model, Some(change))

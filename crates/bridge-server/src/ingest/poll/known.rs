@@ -37,6 +37,8 @@ pub(super) struct Known {
     pub(super) fresh: HashMap<i64, (i64, Instant)>,
     /// The fields that make up a record's contents, once they were asked for.
     pub(super) contents: Option<Vec<String>>,
+    /// Whether messages are kept with the records, which may tell of their changes.
+    pub(super) has_messages: bool,
     /// When the last thorough look was, and how many records it read.
     pub(super) thorough: Option<(Instant, usize)>,
     /// What of `polled.settled_to` is durable, in seconds.
@@ -64,6 +66,7 @@ impl Known {
             noted: noted.into_iter().filter(|(_, noted)| noted.second >= settled_saved).collect(),
             fresh: HashMap::new(),
             contents: None,
+            has_messages: false,
             thorough: None,
             settled_saved,
             polled,

@@ -4,10 +4,11 @@ use super::digest::digest;
 use super::known::{Known, Noted, Target};
 use super::rows::{self, Place, Row};
 use super::session::{Failure, Session, second_of, time_of};
+use super::trail::{self, Window};
 use crate::config::ms;
 use bridge_erp::ErpErrorKind;
 use bridge_model::{Event, NewChange, Origin, RecordId, SourceId};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -157,26 +158,39 @@ async fn tell(
         return Ok(());
     }
     let ids: Vec<i64> = news.iter().map(|row| row.id).collect();
-    let digests = if target.has_write_date { digests(session, target, known, &ids).await? } else { HashMap::new() };
+    let seen = if target.has_write_date { digests(session, target, known, &ids).await? } else { HashMap::new() };
     let noted_max = session.cx.config.detection.poll.noted_max;
-    let mut changes = Vec::with_capacity(news.len());
+    let (mut changes, mut windows) = (Vec::with_capacity(news.len()), Vec::with_capacity(news.len()));
     for row in news {
-        let digest = digests.get(&row.id).copied();
+        let digest = seen.get(&row.id).map(|seen| seen.digest);
         if target.has_write_date && digest.is_none() {
             // It was deleted meanwhile, which the count will show if the log knows of it.
             continue;
         }
         known.fresh.remove(&row.id);
+        windows.push(window(known, &row));
         if let (Some(second), Some(digest)) = (row.written, digest)
             && (known.noted.len() < noted_max || known.noted.contains_key(&row.id))
         {
             known.noted.insert(row.id, Noted { second, digest });
         }
         let event = if known.ids.insert(row.id) { Event::Create } else { Event::Write };
-        changes.push(change(session, target, &row, event, digest));
+        let user_id = seen.get(&row.id).and_then(|seen| seen.user_of(event));
+        changes.push(NewChange { erp_user_id: user_id, ..change(session, target, &row, event, digest) });
     }
+    trail::complete(session, target, known, &mut changes, &windows).await?;
     found.changes += changes.len();
     known.save(session, target, changes, false).await
+}
+
+/// When what is now told of a record was written: after what was told of it before.
+fn window(known: &Known, row: &Row) -> Window {
+    let last = row.written.unwrap_or(i64::MAX);
+    let first = match known.noted.get(&row.id) {
+        Some(noted) => (noted.second + 1).min(last),
+        None => second_of(known.polled.settled_to),
+    };
+    Window { first, last }
 }
 
 /// Whether the log has not been told of the record as it is.
@@ -201,13 +215,33 @@ fn is_over(known: &mut Known, row: &Row, (reached, now): (i64, Instant), fresh_m
     now.saturating_duration_since(*since) >= SECOND
 }
 
+/// A record's contents, and who wrote them.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    digest: u64,
+    written_by: Option<i64>,
+    created_by: Option<i64>,
+}
+
+impl Seen {
+    fn of(record: &serde_json::Map<String, Value>, names_users: bool) -> Self {
+        let user = |field: &str| trail::number(record.get(field)?).filter(|_| names_users);
+        Self { digest: digest(record), written_by: user("write_uid"), created_by: user("create_uid") }
+    }
+
+    fn user_of(self, event: Event) -> Option<i64> {
+        if event == Event::Create { self.created_by } else { self.written_by }
+    }
+}
+
 /// What stands for the contents of these records, of those that are there.
 async fn digests(
     session: &mut Session<'_>,
     target: &Target,
     known: &mut Known,
     ids: &[i64],
-) -> Result<HashMap<i64, u64>, Failure> {
+) -> Result<HashMap<i64, Seen>, Failure> {
+    let names_users = session.cx.config.detection.trail.enabled;
     let fields = contents(session, target, known).await?;
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     let mut digests = HashMap::with_capacity(ids.len());
@@ -216,8 +250,9 @@ async fn digests(
         let limit = u32::try_from(part.len()).unwrap_or(u32::MAX);
         match session.read(&target.model, json!([["id", "in", part]]), &fields, "id", limit).await {
             Ok(records) => {
-                let digest_of = |record: &serde_json::Map<_, _>| Some((record.get("id")?.as_i64()?, digest(record)));
-                digests.extend(records.iter().filter_map(digest_of));
+                let seen =
+                    |record: &serde_json::Map<_, _>| Some((record.get("id")?.as_i64()?, Seen::of(record, names_users)));
+                digests.extend(records.iter().filter_map(seen));
             }
             Err(Failure::Erp(error)) if error.kind == ErpErrorKind::TooLarge && part.len() > 1 => {
                 parts.extend([&part[..part.len() / 2], &part[part.len() / 2..]]);
@@ -254,9 +289,16 @@ async fn contents(session: &mut Session<'_>, target: &Target, known: &mut Known)
     if let Some(fields) = &known.contents {
         return Ok(fields.clone());
     }
-    let fields = match session.stored_fields(&target.model).await {
+    let fields = match session.fields(&target.model).await {
         Err(Failure::Erp(error)) if is_of_fields(error.kind) || error.kind == ErpErrorKind::UnknownMethod => bare(),
-        outcome => outcome?,
+        Err(failure) => return Err(failure),
+        Ok(fields) => {
+            known.has_messages = fields.iter().any(|field| field.name == "message_ids");
+            // Files are not read, and what other records say of this one is theirs.
+            let kept =
+                fields.into_iter().filter(|field| field.stored && field.kind != "binary" && field.kind != "one2many");
+            kept.map(|field| field.name).collect()
+        }
     };
     known.contents = Some(fields.clone());
     Ok(fields)
@@ -276,14 +318,18 @@ async fn settle(
         known.noted.iter().filter(|(_, noted)| noted.second < to).map(|(id, noted)| (*id, *noted)).collect();
     let ids: Vec<i64> = leaving.keys().copied().collect();
     let digests = if ids.is_empty() { HashMap::new() } else { digests(session, target, known, &ids).await? };
-    let mut changes = Vec::new();
+    let (mut changes, mut windows) = (Vec::new(), Vec::new());
     for (id, noted) in &leaving {
         known.noted.remove(id);
-        if let Some(digest) = digests.get(id).filter(|digest| **digest != noted.digest) {
+        if let Some(seen) = digests.get(id).filter(|seen| seen.digest != noted.digest) {
             let row = Row { id: *id, written: Some(noted.second), created: None };
-            changes.push(change(session, target, &row, Event::Write, Some(*digest)));
+            let user_id = seen.user_of(Event::Write);
+            let told = change(session, target, &row, Event::Write, Some(seen.digest));
+            changes.push(NewChange { erp_user_id: user_id, ..told });
+            windows.push(Window { first: noted.second, last: noted.second });
         }
     }
+    trail::complete(session, target, known, &mut changes, &windows).await?;
     if known.polled.quiet_to.is_some_and(|quiet_to| quiet_to < time_of(to)) {
         changes.push(reset(session, target));
         known.polled.quiet_to = None;
@@ -348,16 +394,18 @@ async fn compare(
         // What is not known was committed late, with an id from before.
         let unknown: Vec<Row> = rows.iter().filter(|row| !known.ids.contains(row.id)).copied().collect();
         tell(session, target, known, &unknown, found).await?;
-        let mut changes = Vec::new();
+        let (mut changes, mut windows) = (Vec::new(), Vec::new());
         for id in known.ids.list(low, end) {
             if rows.binary_search_by_key(&id, |row| row.id).is_err() {
                 known.ids.remove(id);
                 known.noted.remove(&id);
                 let row = Row { id, written: None, created: None };
                 changes.push(change(session, target, &row, Event::Unlink, None));
+                windows.push(Window { first: second_of(known.polled.settled_to), last: i64::MAX });
             }
         }
         if !changes.is_empty() {
+            trail::complete(session, target, known, &mut changes, &windows).await?;
             found.changes += changes.len();
             known.save(session, target, changes, false).await?;
         }
@@ -456,7 +504,7 @@ async fn note_recent(session: &mut Session<'_>, target: &Target, known: &mut Kno
         for row in rows {
             if let (Some(second), Some(digest)) = (row.written, digests.get(&row.id)) {
                 known.ids.insert(row.id);
-                known.noted.insert(row.id, Noted { second, digest: *digest });
+                known.noted.insert(row.id, Noted { second, digest: digest.digest });
             }
         }
         match next {

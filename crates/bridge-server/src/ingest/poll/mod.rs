@@ -12,6 +12,7 @@ mod known;
 mod look;
 mod rows;
 mod session;
+mod trail;
 
 use super::status::{PollStatus, ReaderState, RefusedModel};
 use crate::config::ms;

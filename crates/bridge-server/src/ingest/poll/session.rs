@@ -1,12 +1,13 @@
 //! Calls to a system that never take more than their share of its time, by a node that leads.
 
 use super::clock::ErpClock;
+use super::trail::PolledTrail;
 use crate::config::ms;
 use crate::context::Context;
 use crate::ingest::pipeline;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
-use bridge_erp::{Adapter, ErpError, ErpErrorClass, ErpErrorKind, SearchRead};
+use bridge_erp::{Adapter, ErpError, ErpErrorClass, ErpErrorKind, ErpField, SearchRead};
 use bridge_model::{Epoch, ModelName, NewChange, Timestamp};
 use bridge_store::{Append, Lease, PolledSave, StoreError, System};
 use serde_json::{Map, Value, json};
@@ -84,13 +85,24 @@ pub(super) struct Session<'a> {
     began: Instant,
     spent: Duration,
     pub(super) calls: u64,
+    pub(super) trail: PolledTrail,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(cx: &'a Context, system: &'a System, lease: Lease) -> Self {
         let now = Instant::now();
         let clock = ErpClock::default();
-        Self { cx, system, lease, clock, next_call: now, began: now, spent: Duration::ZERO, calls: 0 }
+        Self {
+            cx,
+            system,
+            lease,
+            clock,
+            next_call: now,
+            began: now,
+            spent: Duration::ZERO,
+            calls: 0,
+            trail: PolledTrail::default(),
+        }
     }
 
     /// Records by a filter, archived ones included.
@@ -121,13 +133,36 @@ impl<'a> Session<'a> {
         self.measured(adapter.count_all(model, &domain)).await
     }
 
-    /// The fields of a model whose values are kept with a record, and are not files.
-    pub(super) async fn stored_fields(&mut self, model: &ModelName) -> Result<Vec<String>, Failure> {
+    /// Records by a filter, in the order of their ids, if the system has them within `limit`.
+    pub(super) async fn read_within(
+        &mut self,
+        limit: Duration,
+        model: &ModelName,
+        domain: Value,
+        fields: &[&str],
+        rows_max: u32,
+    ) -> Result<Vec<Map<String, Value>>, Failure> {
+        let query = SearchRead {
+            model: model.clone(),
+            domain,
+            fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+            offset: 0,
+            limit: rows_max,
+            order: "id".to_owned(),
+            context: Map::new(),
+        };
         let adapter = self.turn().await?;
-        let fields = self.measured(adapter.fields(model)).await?;
-        let kept =
-            fields.into_iter().filter(|field| field.stored && field.kind != "binary" && field.kind != "one2many");
-        Ok(kept.map(|field| field.name).collect())
+        let call = async {
+            let answer = tokio::time::timeout(limit, adapter.search_read(&query)).await;
+            answer.unwrap_or_else(|_| Err(ErpError::new(ErpErrorKind::Timeout, "no answer within the time for it")))
+        };
+        self.measured(call).await
+    }
+
+    /// The fields of a model.
+    pub(super) async fn fields(&mut self, model: &ModelName) -> Result<Vec<ErpField>, Failure> {
+        let adapter = self.turn().await?;
+        self.measured(adapter.fields(model)).await
     }
 
     /// Appends changes together with what is known of their model.

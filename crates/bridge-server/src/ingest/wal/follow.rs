@@ -5,6 +5,7 @@ use super::prepare::{Prepared, read_to};
 use super::{Ended, WalState, Work};
 use crate::config::ms;
 use crate::detection::{self, ModelOwners};
+use crate::ingest::trail::{DatabaseTrail, Found};
 use crate::ingest::{ReaderState, pipeline};
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
@@ -52,6 +53,7 @@ pub(super) async fn follow(work: &Work<'_>, prepared: Prepared) -> Result<Ended,
         owners,
         tables,
         strangers: BTreeSet::new(),
+        trail: DatabaseTrail::new(&work.url),
         settling: BTreeMap::new(),
         published_at: None,
         may_publish: true,
@@ -122,6 +124,7 @@ struct Follower<'a> {
     tables: TableMap,
     /// Tables that belong to no model, as far as is known.
     strangers: BTreeSet<String>,
+    trail: DatabaseTrail,
     /// Tables that were published lately: their membership, and the transaction before which all must have ended.
     settling: BTreeMap<String, (u32, i64)>,
     published_at: Option<Instant>,
@@ -181,12 +184,13 @@ impl Follower<'_> {
         if changes.is_empty() {
             return Ok(true);
         }
+        let changes = self.trail.complete(self.work.cx, self.work.system, changes).await;
         let appended = self.work.append(changes, self.place_now()).await?;
         self.saved();
         Ok(appended.positions.iter().take(resent).all(Option::is_none))
     }
 
-    fn translate(&self, row: &RowChange, changes: &mut Vec<NewChange>) {
+    fn translate(&self, row: &RowChange, changes: &mut Vec<Found>) {
         let work = self.work;
         let image = |image: &Option<Map<String, Value>>| -> Option<Box<RawValue>> {
             image.as_ref().and_then(|image| to_raw_value(image).ok())
@@ -198,7 +202,7 @@ impl Follower<'_> {
             }
             let is_row = matches!(row.record, RowKey::Id(_));
             let id = told.record_id.clone().unwrap_or(RecordId::Number(0));
-            changes.push(NewChange {
+            let change = NewChange {
                 record_id: told.record_id,
                 priority: self.owners.class(&told.model).map(ModelClass::priority).unwrap_or_default(),
                 origin: Origin::Wal,
@@ -206,8 +210,10 @@ impl Follower<'_> {
                 changed_fields: row.changed_columns.clone().filter(|_| is_row),
                 old_data: image(&row.old).filter(|_| is_row),
                 new_data: image(&row.new).filter(|_| is_row),
+                erp_user_id: row.user_id.filter(|_| work.cx.config.detection.trail.enabled),
                 ..NewChange::of(work.system.key, told.model, id, told.event, row.occurred_at)
-            });
+            };
+            changes.push(Found { change, began_at: row.began_at });
         }
     }
 

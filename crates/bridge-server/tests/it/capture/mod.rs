@@ -2,4 +2,5 @@
 
 mod install;
 mod read;
+mod trail;
 mod triggers;

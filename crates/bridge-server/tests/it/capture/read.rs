@@ -72,14 +72,20 @@ impl Scene {
     }
 
     async fn log_is(&self, expected: &[&str]) {
+        self.log_is_but_for("nothing", expected).await;
+    }
+
+    /// The same without these events.
+    async fn log_is_but_for(&self, event: &str, expected: &[&str]) {
         let looked = eventually("the log holds as many changes", PATIENCE, async || {
-            let log = self.log().await;
+            let mut log = self.log().await;
+            log.retain(|line| !line.contains(event));
             (log.len() >= expected.len()).then_some(log)
         });
         assert_eq!(looked.await, expected);
     }
 
-    async fn is_reading(&self) {
+    pub(crate) async fn is_reading(&self) {
         eventually("the outbox is read", PATIENCE, async || {
             let status = self.admin.get("/api/v1/systems/main/status").await.expect(200);
             (status["readers"]["capture"]["state"] == "running").then_some(())
@@ -98,6 +104,7 @@ async fn what_is_committed_gets_into_the_log_in_its_order(setup: Setup) {
     })
     .await;
     database.install(&database.options()).await;
+    // A table whose triggers came after the reading had begun is reset, if it is seen between two steps.
     scene.is_reading().await;
 
     // A lower id that is committed later is not passed over.
@@ -105,7 +112,7 @@ async fn what_is_committed_gets_into_the_log_in_its_order(setup: Setup) {
     let open = slow.transaction().await.unwrap();
     open.batch_execute("INSERT INTO res_partner (id) VALUES (1)").await.unwrap();
     quick.batch_execute("INSERT INTO res_partner (id) VALUES (2)").await.unwrap();
-    scene.log_is(&["res.partner 2 create capture high"]).await;
+    scene.log_is_but_for("reset", &["res.partner 2 create capture high"]).await;
     open.commit().await.unwrap();
     quick.batch_execute("UPDATE res_partner SET name = 'x' WHERE id = 1").await.unwrap();
     quick.batch_execute("INSERT INTO sale_tag (id) VALUES (1); DELETE FROM res_partner WHERE id = 1").await.unwrap();
@@ -115,7 +122,7 @@ async fn what_is_committed_gets_into_the_log_in_its_order(setup: Setup) {
         "res.partner 1 write capture high",
         "res.partner 1 unlink capture high",
     ];
-    scene.log_is(&expected).await;
+    scene.log_is_but_for("reset", &expected).await;
     let left = "SELECT count(*) FROM bridgecore.outbox";
     eventually("all but the last row is deleted", PATIENCE, async || {
         (quick.query_one(left, &[]).await.unwrap().get::<_, i64>(0) == 1).then_some(())
@@ -128,7 +135,7 @@ async fn what_is_committed_gets_into_the_log_in_its_order(setup: Setup) {
     let admin = app.admin().await;
     quick.batch_execute("INSERT INTO res_partner (id) VALUES (3)").await.unwrap();
     let scene = Scene { app, admin, ..scene };
-    scene.log_is(&[&expected[..], &["res.partner 3 create capture high"]].concat()).await;
+    scene.log_is_but_for("reset", &[&expected[..], &["res.partner 3 create capture high"]].concat()).await;
     scene.app.stop().await;
 }
 

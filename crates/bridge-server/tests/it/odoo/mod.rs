@@ -1,8 +1,11 @@
 //! The product on a real Odoo 19, with the add-on installed and without it.
 
+mod business;
 mod keys;
 mod main_job;
 mod mirror;
 mod polling;
 mod records;
 mod server;
+mod trail;
+mod watched;

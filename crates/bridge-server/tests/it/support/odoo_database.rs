@@ -87,6 +87,7 @@ impl OdooDatabase {
             left_out: vec!["update.webhook".to_owned()],
             changed_columns: false,
             row_image_bytes_max: 0,
+            trail: false,
             notify: false,
             role: self.role(),
             role_password: ROLE_PASSWORD.to_owned(),

@@ -1,6 +1,6 @@
 //! Putting the capture into a database.
 
-use super::super::{Database, DatabaseError, DatabaseErrorKind, Table, TableMap};
+use super::super::{Database, DatabaseError, DatabaseErrorKind, Table, TableMap, trail};
 use super::objects::{self, Trigger, ident, literal};
 use super::present::Present;
 use super::{ADVISORY_LOCK, CaptureOptions, LockPatience, Step, matches};
@@ -27,6 +27,7 @@ pub async fn plan(database: &Database, options: &CaptureOptions) -> Result<Insta
     let made_role = !role_exists(database, &options.role).await?;
     let mut steps = Vec::new();
     steps.extend(base(&present, &map, options, made_role, &database_name(database).await?));
+    steps.extend(trail(database, &present, map.schema(), options).await?);
     let mut number = present.tables.values().map(|table| table.number).max().unwrap_or(0);
     let selected: Vec<_> = map.iter().filter(|(name, table)| is_selected(name, table, options)).collect();
     let named = options.tables.iter().filter(|name| !name.ends_with('*'));
@@ -180,6 +181,25 @@ fn base(present: &Present, map: &TableMap, options: &CaptureOptions, made_role: 
         steps.push(step("give the role its rights", statements));
     }
     steps
+}
+
+/// What the role needs to read what Odoo itself notes, or loses if that is not wanted any more.
+async fn trail(
+    database: &Database,
+    present: &Present,
+    schema: &str,
+    options: &CaptureOptions,
+) -> Result<Option<Step>, DatabaseError> {
+    let grants = trail::grants(database, schema, &options.role).await?;
+    let given = present.settings.get("trail").map_or("", String::as_str);
+    let wanted = if options.trail { fingerprint(&grants) } else { String::new() };
+    if given == wanted {
+        return Ok(None);
+    }
+    let mut statements = if options.trail { grants } else { trail::revocations(&grants) };
+    statements.push(setting("trail", &wanted));
+    let purpose = if options.trail { "let the role read Odoo's own trail" } else { "keep Odoo's own trail to itself" };
+    Ok(Some(Step { purpose: purpose.to_owned(), statements }))
 }
 
 /// What has to be done for a table; nothing if it has exactly these triggers.

@@ -31,6 +31,9 @@ pub struct CaptureOptions {
     pub changed_columns: bool,
     /// How large a row may be, in bytes of its JSON, to be written down as it was and as it is; 0: never.
     pub row_image_bytes_max: u32,
+    /// Whether a change of a row also says who wrote it and when the transaction began, and the role may read what
+    /// Odoo itself notes of changes.
+    pub trail: bool,
     /// Whether a commit wakes the reader by NOTIFY, which makes commits wait for each other.
     pub notify: bool,
     /// The role that reads the outbox; made if it does not exist.

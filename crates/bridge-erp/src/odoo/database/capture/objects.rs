@@ -10,15 +10,13 @@
 
 use super::super::{Table, TableKind};
 use super::CaptureOptions;
+use crate::odoo::trail::secret_pattern;
 
 /// The schema in Odoo's database.
 pub(super) const SCHEMA: &str = "bridgecore";
 
 /// How every trigger's name begins.
 pub(super) const TRIGGER_PREFIX: &str = "bridgecore_";
-
-/// Columns whose values never get into a row image, whatever table they are in.
-const SECRET_COLUMNS: &str = "passw|_pass$|secret|token|api_?key|private|credential|totp|signature";
 
 /// Tables of which there are no row images: what they are for is to hold secrets.
 const SECRET_TABLES: &[&str] = &["ir_config_parameter", "res_users_apikeys", "auth_totp_device"];
@@ -37,85 +35,62 @@ pub(super) fn tables(incarnation: &str) -> Vec<String> {
         format!(
             "CREATE TABLE {SCHEMA}.outbox (id bigserial PRIMARY KEY, table_name text NOT NULL, record_id bigint, \
              key_column text, operation \"char\" NOT NULL, txid bigint NOT NULL, occurred_at timestamptz NOT NULL, \
-             changed_columns text[], old_row jsonb, new_row jsonb) WITH (autovacuum_vacuum_scale_factor = 0, \
+             changed_columns text[], old_row jsonb, new_row jsonb, began_at timestamptz, user_id bigint) WITH (autovacuum_vacuum_scale_factor = 0, \
              autovacuum_vacuum_threshold = 5000, autovacuum_analyze_scale_factor = 0, \
              autovacuum_analyze_threshold = 50000, autovacuum_vacuum_cost_delay = 0)"
         ),
     ]
 }
 
+/// The first columns of a row of the outbox.
+const COLUMNS: &str = "(table_name, record_id, key_column, operation, txid, occurred_at)";
+
+/// Its transaction and its time.
+const NOW: &str = "pg_catalog.txid_current(), pg_catalog.clock_timestamp()";
+
+/// What happened.
+const OPERATION: &str = "left(TG_OP, 1)::\"char\"";
+
 /// The trigger functions. Each runs with its owner's rights, so that Odoo's role needs none in our schema, and with a
 /// search path that nobody can put anything into. Only who owns them may make triggers of them.
 pub(super) fn functions() -> Vec<String> {
-    let columns = "(table_name, record_id, key_column, operation, txid, occurred_at)";
-    let now = "pg_catalog.txid_current(), pg_catalog.clock_timestamp()";
-    let op = "left(TG_OP, 1)::\"char\"";
     let links = |rows: &str| {
         format!(
             "FOR i IN 1 .. TG_NARGS - 1 LOOP
-      INSERT INTO {SCHEMA}.outbox {columns}
-        SELECT TG_TABLE_NAME, (to_jsonb(link) ->> TG_ARGV[i])::bigint, TG_ARGV[i], {op}, {now} FROM {rows} AS link;
+      INSERT INTO {SCHEMA}.outbox {COLUMNS}
+        SELECT TG_TABLE_NAME, (to_jsonb(link) ->> TG_ARGV[i])::bigint, TG_ARGV[i], {OPERATION}, {NOW}
+        FROM {rows} AS link;
     END LOOP;"
         )
     };
-    let without_secrets = |row: &str| {
-        format!(
-            "{row} := (SELECT jsonb_object_agg(key, value) FROM jsonb_each({row}) WHERE key !~ '{SECRET_COLUMNS}');
-    IF octet_length({row}::text) > bytes_max THEN {row} := NULL; END IF;"
-        )
-    };
-    let one = |op: &str, key: &str| {
-        format!("INSERT INTO {SCHEMA}.outbox {columns} VALUES (TG_TABLE_NAME, {key}, NULL, {op}, {now});")
-    };
+    let rows = format!(
+        "INSERT INTO {SCHEMA}.outbox {COLUMNS}
+      SELECT TG_TABLE_NAME, id, NULL, {OPERATION}, {NOW} FROM changed;"
+    );
+    let written = format!(
+        "INSERT INTO {SCHEMA}.outbox (table_name, record_id, operation, txid, occurred_at, began_at, user_id)
+      SELECT TG_TABLE_NAME, id, {OPERATION}, {NOW}, transaction_timestamp(),
+        CASE WHEN TG_OP <> 'DELETE' THEN {} END FROM changed;",
+        writer("")
+    );
+    let row = "  before jsonb; after jsonb; names text[]; bytes_max integer := TG_ARGV[2];
+  began timestamptz; writer bigint;\n";
     let bodies = [
-        (
-            "note_rows",
-            String::new(),
-            format!(
-                "INSERT INTO {SCHEMA}.outbox {columns}
-      SELECT TG_TABLE_NAME, id, NULL, {op}, {now} FROM changed;"
-            ),
-        ),
-        ("note_links", String::new(), links("changed")),
+        ("note_rows", "", rows),
+        ("note_written", "", written),
+        ("note_links", "", links("changed")),
         // What a link was before is written as well, since its owner has lost it.
-        ("note_relinks", String::new(), links("(SELECT * FROM before UNION ALL SELECT * FROM changed)")),
-        ("note_truncate", String::new(), one("'T'", "NULL")),
-        ("note_rekey", String::new(), one("'D'", "OLD.id")),
-        (
-            "note_row",
-            "  before jsonb; after jsonb; names text[]; bytes_max integer := TG_ARGV[2];\n".to_owned(),
-            format!(
-                "IF TG_OP = 'UPDATE' AND OLD.id IS DISTINCT FROM NEW.id THEN
-      {}
-      {}
-      RETURN NULL;
-    END IF;
-    IF TG_ARGV[1] = 'columns' AND TG_OP = 'UPDATE' OR bytes_max > 0 THEN
-      IF TG_OP <> 'INSERT' THEN before := to_jsonb(OLD); END IF;
-      IF TG_OP <> 'DELETE' THEN after := to_jsonb(NEW); END IF;
-    END IF;
-    IF TG_ARGV[1] = 'columns' AND TG_OP = 'UPDATE' THEN
-      names := ARRAY(SELECT name FROM jsonb_object_keys(after) AS name
-        WHERE after -> name IS DISTINCT FROM before -> name ORDER BY name);
-    END IF;
-    IF bytes_max > 0 THEN
-    {}
-    {}
-    ELSE
-      before := NULL;
-      after := NULL;
-    END IF;
-    INSERT INTO {SCHEMA}.outbox (table_name, record_id, operation, txid, occurred_at, changed_columns, old_row, new_row)
-      VALUES (TG_TABLE_NAME, CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END, {op}, {now}, names, before, after);",
-                one("'D'", "OLD.id"),
-                one("'I'", "NEW.id"),
-                without_secrets("before"),
-                without_secrets("after"),
-            ),
-        ),
-        ("wake", String::new(), "PERFORM pg_notify('bridgecore_changes_' || TG_ARGV[1], '');".to_owned()),
+        ("note_relinks", "", links("(SELECT * FROM before UNION ALL SELECT * FROM changed)")),
+        ("note_truncate", "", one("'T'", "NULL")),
+        ("note_rekey", "", one("'D'", "OLD.id")),
+        ("note_row", row, row_body()),
+        ("wake", "", "PERFORM pg_notify('bridgecore_changes_' || TG_ARGV[1], '');".to_owned()),
     ];
-    let mut statements = Vec::new();
+    // An outbox that an earlier version made has no place for these.
+    let mut statements = vec![format!(
+        "ALTER TABLE {SCHEMA}.outbox ADD COLUMN IF NOT EXISTS began_at timestamptz, ADD COLUMN IF NOT EXISTS user_id \
+         bigint"
+    )];
     for (name, declared, body) in bodies {
         let declare = if declared.is_empty() { String::new() } else { format!("DECLARE\n{declared}") };
         statements.push(format!(
@@ -140,6 +115,63 @@ $bridgecore$"
         statements.push(format!("REVOKE ALL ON FUNCTION {SCHEMA}.{name}() FROM PUBLIC"));
     }
     statements
+}
+
+/// What a trigger writes that fires for each row.
+fn row_body() -> String {
+    let secrets = secret_pattern();
+    let without_secrets = |row: &str| {
+        format!(
+            "{row} := (SELECT jsonb_object_agg(key, value) FROM jsonb_each({row}) WHERE key !~ '{secrets}');
+    IF octet_length({row}::text) > bytes_max THEN {row} := NULL; END IF;"
+        )
+    };
+    format!(
+        "IF TG_OP = 'UPDATE' AND OLD.id IS DISTINCT FROM NEW.id THEN
+      {}
+      {}
+      RETURN NULL;
+    END IF;
+    IF TG_ARGV[1] = 'columns' AND TG_OP = 'UPDATE' OR bytes_max > 0 THEN
+      IF TG_OP <> 'INSERT' THEN before := to_jsonb(OLD); END IF;
+      IF TG_OP <> 'DELETE' THEN after := to_jsonb(NEW); END IF;
+    END IF;
+    IF TG_ARGV[1] = 'columns' AND TG_OP = 'UPDATE' THEN
+      names := ARRAY(SELECT name FROM jsonb_object_keys(after) AS name
+        WHERE after -> name IS DISTINCT FROM before -> name ORDER BY name);
+    END IF;
+    IF bytes_max > 0 THEN
+    {}
+    {}
+    ELSE
+      before := NULL;
+      after := NULL;
+    END IF;
+    IF TG_ARGV[3] = 'trail' THEN
+      began := transaction_timestamp();
+      IF TG_OP <> 'DELETE' THEN writer := {}; END IF;
+    END IF;
+    INSERT INTO {SCHEMA}.outbox
+        (table_name, record_id, operation, txid, occurred_at, changed_columns, old_row, new_row, began_at, user_id)
+      VALUES (TG_TABLE_NAME, CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END, {OPERATION}, {NOW}, names, before, after,
+        began, writer);",
+        one("'D'", "OLD.id"),
+        one("'I'", "NEW.id"),
+        without_secrets("before"),
+        without_secrets("after"),
+        writer("NEW."),
+    )
+}
+
+/// Writes one row of the outbox.
+fn one(operation: &str, key: &str) -> String {
+    format!("INSERT INTO {SCHEMA}.outbox {COLUMNS} VALUES (TG_TABLE_NAME, {key}, NULL, {operation}, {NOW});")
+}
+
+/// Who wrote a row. Odoo writes the start of its transaction into `write_date`: a row with another one was written by
+/// something else, and its `write_uid` is of an earlier write.
+fn writer(row: &str) -> String {
+    format!("CASE WHEN {row}write_date = transaction_timestamp() AT TIME ZONE 'UTC' THEN {row}write_uid END")
 }
 
 /// A trigger as it should be.
@@ -187,14 +219,17 @@ pub(super) fn triggers(
         {
             let columns = if options.changed_columns { "columns" } else { "" };
             let bytes_max = if SECRET_TABLES.contains(&name) { 0 } else { options.row_image_bytes_max }.to_string();
-            vec![make("row", "INSERT OR UPDATE OR DELETE", "FOR EACH ROW", "note_row", &[columns, &bytes_max])]
+            let mut arguments = vec![columns, &bytes_max];
+            arguments.extend((options.trail && table.names_writer).then_some("trail"));
+            vec![make("row", "INSERT OR UPDATE OR DELETE", "FOR EACH ROW", "note_row", &arguments)]
         }
         TableKind::Records(_) => {
+            let note = if options.trail && table.names_writer { "note_written" } else { "note_rows" };
             let rekeyed = "FOR EACH ROW WHEN (OLD.id IS DISTINCT FROM NEW.id)";
             vec![
-                make("insert", "INSERT", &format!("{new} {each}"), "note_rows", &[]),
-                make("update", "UPDATE", &format!("{new} {each}"), "note_rows", &[]),
-                make("delete", "DELETE", &format!("{old} {each}"), "note_rows", &[]),
+                make("insert", "INSERT", &format!("{new} {each}"), note, &[]),
+                make("update", "UPDATE", &format!("{new} {each}"), note, &[]),
+                make("delete", "DELETE", &format!("{old} {each}"), note, &[]),
                 make("rekey", "UPDATE OF id", rekeyed, "note_rekey", &[]),
             ]
         }

@@ -86,7 +86,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Prepares to read; `Missing` if nothing is installed, `Denied` if the role may not.
+    /// Prepares to read; also from an outbox that an earlier version made. `Missing` if nothing is installed, `Denied` if the role may not.
     pub async fn open(database: &Database) -> Result<Self, DatabaseError> {
         // Whether or not the triggers notify: to listen costs nothing.
         database
@@ -94,11 +94,16 @@ impl Outbox {
                 "LISTEN bridgecore_changes_high; LISTEN bridgecore_changes_medium; LISTEN bridgecore_changes_low",
             )
             .await?;
+        let rows = if database.query(NAMES_WRITER, &[]).await?.is_empty() {
+            ROWS.replace(WRITER, "NULL::bigint, NULL::bigint")
+        } else {
+            ROWS.to_owned()
+        };
         Ok(Self {
             pulse: database.prepare(PULSE).await?,
-            rows: database.prepare(&format!("{ROWS} WHERE id > $1 ORDER BY id LIMIT $2")).await?,
+            rows: database.prepare(&format!("{rows} WHERE id > $1 ORDER BY id LIMIT $2")).await?,
             ids: database.prepare("SELECT id FROM bridgecore.outbox WHERE id > $1 ORDER BY id LIMIT $2").await?,
-            rows_of: database.prepare(&format!("{ROWS} WHERE id = ANY($1) ORDER BY id")).await?,
+            rows_of: database.prepare(&format!("{rows} WHERE id = ANY($1) ORDER BY id")).await?,
             delete: database.prepare("DELETE FROM bridgecore.outbox WHERE id = ANY($1)").await?,
         })
     }
@@ -184,8 +189,15 @@ const PULSE: &str = "SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 E
     FROM txid_current_snapshot() AS now";
 
 const ROWS: &str = "SELECT id, table_name, record_id, key_column, operation::text, txid,
-        (extract(epoch FROM occurred_at) * 1000000)::bigint, changed_columns, old_row, new_row
+        (extract(epoch FROM occurred_at) * 1000000)::bigint, changed_columns, old_row, new_row,
+        (extract(epoch FROM began_at) * 1000000)::bigint, user_id
     FROM bridgecore.outbox";
+
+/// What of it an older outbox does not have.
+const WRITER: &str = "(extract(epoch FROM began_at) * 1000000)::bigint, user_id";
+
+const NAMES_WRITER: &str =
+    "SELECT FROM pg_attribute WHERE attrelid = 'bridgecore.outbox'::regclass AND attname = 'began_at'";
 
 /// The row of a trigger in the catalogue gets another `xmin` by every change of it.
 const TRIGGERS: &str = "SELECT t.table_name,
@@ -231,6 +243,8 @@ fn outbox_row(row: &Row, incarnation: &str) -> Result<OutboxRow, DatabaseError> 
         changed_columns: row.try_get(7)?,
         old: object(row.try_get(8)?),
         new: object(row.try_get(9)?),
+        began_at: row.try_get::<_, Option<i64>>(10)?.map(Timestamp::from_micros),
+        user_id: row.try_get(11)?,
     };
     Ok(OutboxRow { witness: Witness { id, txid, occurred_us }, change })
 }

@@ -1,6 +1,6 @@
 //! Taking the capture out of a database.
 
-use super::super::{Database, DatabaseError, TableMap};
+use super::super::{Database, DatabaseError, TableMap, trail};
 use super::install::{lock, run};
 use super::objects::ident;
 use super::present::Present;
@@ -24,10 +24,13 @@ pub async fn plan_uninstall(database: &Database) -> Result<Vec<Step>, DatabaseEr
         return Ok(steps);
     }
     let mut statements = Vec::new();
-    if let Some(role) = present.settings.get("role") {
-        let role = ident(role);
+    if let Some(role_name) = present.settings.get("role") {
+        let role = ident(role_name);
         for table in ["ir_model", "ir_model_fields", "ir_model_constraint"] {
             statements.push(format!("REVOKE SELECT ON {schema}.{table} FROM {role}"));
+        }
+        if present.settings.get("trail").is_some_and(|given| !given.is_empty()) {
+            statements.extend(trail::revocations(&trail::grants(database, map.schema(), role_name).await?));
         }
         statements.push(format!("REVOKE USAGE ON SCHEMA {schema} FROM {role}"));
         let name = database.query_opt("SELECT current_database()::text", &[]).await?;

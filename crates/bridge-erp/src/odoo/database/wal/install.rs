@@ -2,7 +2,7 @@
 
 use super::publication::{self, Choice, Publication, quoted};
 use super::slot::{self, Server, Slot};
-use crate::odoo::database::{Database, DatabaseError, TableMap};
+use crate::odoo::database::{Database, DatabaseError, TableMap, trail};
 use bridge_model::ModelName;
 use std::collections::BTreeSet;
 
@@ -22,6 +22,8 @@ pub struct InstallOptions {
     pub role: String,
     /// Its password, if it has to be made.
     pub role_password: String,
+    /// Whether the role may also read what Odoo itself notes of changes.
+    pub trail: bool,
 }
 
 /// What an installation needs or did.
@@ -78,6 +80,12 @@ pub async fn plan(database: &Database, options: &InstallOptions) -> Result<Plan,
         if !readable {
             statements.push(format!("GRANT SELECT ON {}.{table} TO {role}", quoted(schema)));
         }
+    }
+    if options.trail {
+        // A right that is there already is given again, which changes nothing; then there is nothing else to do.
+        let grants = trail::grants(database, schema, &options.role).await?;
+        let missing = if exists { !trail::may_read(database, &options.role).await? } else { true };
+        statements.extend(grants.into_iter().filter(|_| missing));
     }
     Ok(Plan { statements, choice, makes_role: !exists })
 }

@@ -20,6 +20,7 @@ async fn what_is_installed_is_enough_to_read_and_can_be_taken_out() {
         left_out: vec!["crm.*".to_owned()],
         role: format!("wal_{}", OsEntropy::new().unwrap().hex(4)),
         role_password: "it's secret".to_owned(),
+        trail: false,
     };
     let first = plan(&database, &options).await.unwrap();
     let names: Vec<_> = first.choice.tables.iter().map(String::as_str).collect();
