@@ -5,6 +5,7 @@ use super::objects::{self, Trigger, ident, literal};
 use super::present::Present;
 use super::{ADVISORY_LOCK, CaptureOptions, LockPatience, Step, matches};
 use bridge_model::ModelName;
+use std::time::Duration;
 
 /// The setting that says whether all tables are to be captured that there are, or those that somebody named.
 pub(super) const OF_ALL_TABLES: &str = "of_all_tables";
@@ -84,11 +85,21 @@ pub async fn install(
     Ok(installed)
 }
 
+/// How often that lock is asked for, and the pause between.
+const LOCK_ATTEMPTS: u32 = 15;
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
+
 /// Takes the lock that keeps two installations apart; the connection's end gives it back.
 pub(super) async fn lock(database: &Database) -> Result<(), DatabaseError> {
-    let row = database.query_opt(ADVISORY_LOCK, &[]).await?;
-    if row.map(|row| row.try_get(0)).transpose()? == Some(true) {
-        return Ok(());
+    // The server may not have noticed yet that a command before this one has ended.
+    for attempt in 1..=LOCK_ATTEMPTS {
+        let row = database.query_opt(ADVISORY_LOCK, &[]).await?;
+        if row.map(|row| row.try_get(0)).transpose()? == Some(true) {
+            return Ok(());
+        }
+        if attempt < LOCK_ATTEMPTS {
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
     }
     let message = "somebody else installs or removes the capture in this database at the moment";
     Err(DatabaseError::new(DatabaseErrorKind::Unavailable, message))
