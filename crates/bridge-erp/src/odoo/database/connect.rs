@@ -149,6 +149,18 @@ impl Database {
         Ok(rows.first().map_or(Ok(0), |row| row.try_get(0))?)
     }
 
+    /// A number above those of all transactions that have got one by now: it takes one for itself, so it is to be asked
+    /// for only when it is needed. Once every lower one has ended, the lowest that runs (`txid_snapshot_xmin`) has
+    /// reached it.
+    ///
+    /// The upper end of a snapshot is no such number: it is the one after the last that *ended*, and a transaction that
+    /// runs can be above it.
+    pub async fn take_transaction_number(&self) -> Result<i64, DatabaseError> {
+        let row = self.query_opt("SELECT txid_current()", &[]).await?;
+        let none = || DatabaseError::new(DatabaseErrorKind::Failed, "the database gave no transaction number");
+        Ok(row.ok_or_else(none)?.try_get(0)?)
+    }
+
     async fn bounded<T>(
         &self,
         call: impl Future<Output = Result<T, tokio_postgres::Error>>,

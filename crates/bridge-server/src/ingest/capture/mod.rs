@@ -148,8 +148,7 @@ struct Session {
 #[derive(Debug, Clone, Copy)]
 struct Rising {
     id: i64,
-    /// `None` until a moment after the one at which `id` was read.
-    until: Option<i64>,
+    until: i64,
 }
 
 /// What a look found.
@@ -321,7 +320,7 @@ impl Work<'_> {
         if pulse.marks != place.marks {
             let marks: BTreeMap<_, _> = session.outbox.marks(&session.database).await?.into_iter().collect();
             // Asked for after the marks were read: whoever made one has a lower number.
-            let until = session.outbox.pulse(&session.database, None).await?.next_transaction;
+            let until = session.database.take_transaction_number().await?;
             let known = |table: &String| place.marks_by_table.get(table).copied().unwrap_or(0);
             let marked: Vec<_> =
                 marks.iter().filter(|(table, count)| known(table) != **count).map(|(table, _)| table.clone()).collect();
@@ -370,7 +369,7 @@ impl Work<'_> {
                 any |= self.pass(session, rows).await?;
             }
         }
-        session.raise_floor(pulse);
+        session.raise_floor(pulse).await?;
         Ok(any)
     }
 
@@ -485,19 +484,20 @@ impl Session {
     /// long transaction of somebody else's keeps the database from cleaning it up.
     ///
     /// `pulse` was taken before the rows were read, and all of them were.
-    fn raise_floor(&mut self, pulse: &Pulse) {
+    async fn raise_floor(&mut self, pulse: &Pulse) -> Result<(), Problem> {
         match self.rising {
             // Everybody who had taken an id up to this one has ended before the rows were read.
-            Some(Rising { id, until: Some(until) }) if pulse.oldest_running >= until => {
+            Some(Rising { id, until }) if pulse.oldest_running >= until => {
                 self.floor = id;
                 self.rising = None;
             }
-            Some(Rising { id, until: None }) => {
-                // Whoever had taken an id when that was read has a number below the next one to be given now.
-                self.rising = Some(Rising { id, until: Some(pulse.next_transaction) });
+            // Whoever had taken an id when the pulse was taken has a number below the one that is taken now.
+            None if pulse.last_id > self.floor => {
+                let until = self.database.take_transaction_number().await?;
+                self.rising = Some(Rising { id: pulse.last_id, until });
             }
-            Some(_) => {}
-            None => self.rising = Some(Rising { id: pulse.last_id, until: None }),
+            _ => {}
         }
+        Ok(())
     }
 }

@@ -306,7 +306,7 @@ impl Follower<'_> {
             .collect();
         if !news.is_empty() {
             // Asked for after the publication was seen: who has written before it was changed is below.
-            let next = slot::look(&self.database).await?.next_transaction;
+            let next = self.database.take_transaction_number().await?;
             self.settling.extend(news.into_iter().map(|(table, member)| (table, (member, next))));
             self.tables = TableMap::read(&self.database).await?;
             self.strangers.clear();

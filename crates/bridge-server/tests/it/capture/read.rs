@@ -13,6 +13,7 @@ const OWNED: &[&str] = &["res.partner", "sale.order", "sale.order.line"];
 
 on_both_databases!(
     what_is_committed_gets_into_the_log_in_its_order,
+    a_transaction_that_is_alone_is_waited_for,
     a_restored_database_is_a_new_life,
     an_error_in_a_trigger_and_one_that_was_off_are_answered_by_a_reset,
 );
@@ -83,6 +84,17 @@ impl Scene {
             (log.len() >= expected.len()).then_some(log)
         });
         assert_eq!(looked.await, expected);
+    }
+
+    /// Waits until the outbox was looked at so many times.
+    async fn looks(&self, count: usize) {
+        let mut seen = std::collections::BTreeSet::new();
+        eventually("the outbox is looked at", PATIENCE, async || {
+            let status = self.admin.get("/api/v1/systems/main/status").await.expect(200);
+            seen.insert(status["readers"]["capture"]["last_success_at"].to_string());
+            (seen.len() > count).then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn is_reading(&self) {
@@ -171,6 +183,22 @@ async fn a_backlog_of_several_batches_does_not_swap_a_records_writes() {
     let partner = |change: &str| format!("res.partner {change} capture high");
     let expected = ["2 create", "3 create", "1 create", "4 create", "5 create", "6 create", "1 write"].map(partner);
     scene.log_is(&expected.each_ref().map(String::as_str)).await;
+    scene.app.stop().await;
+}
+
+/// While nobody else ends a transaction, the server's snapshots say nothing of the one that is open.
+async fn a_transaction_that_is_alone_is_waited_for(setup: Setup) {
+    let database = OdooDatabase::create().await;
+    database.install(&database.options()).await;
+    let scene = Scene::start(&setup, &database).await;
+    scene.is_reading().await;
+    let mut client = database.client().await;
+    let open = client.transaction().await.unwrap();
+    open.batch_execute("INSERT INTO res_partner (id) VALUES (1)").await.unwrap();
+    scene.looks(10).await;
+    open.batch_execute("INSERT INTO res_partner (id) VALUES (2)").await.unwrap();
+    open.commit().await.unwrap();
+    scene.log_is(&["res.partner 1 create capture high", "res.partner 2 create capture high"]).await;
     scene.app.stop().await;
 }
 

@@ -33,8 +33,6 @@ pub struct Pulse {
     pub last_id: i64,
     /// The lowest number of a transaction that still ran.
     pub oldest_running: i64,
-    /// The number that the next transaction gets: all that ran have a lower one.
-    pub next_transaction: i64,
     /// Whether the witness is still there; true if there was none to look for.
     pub has_witness: bool,
 }
@@ -119,8 +117,7 @@ impl Outbox {
             marks: row.try_get(0)?,
             last_id: row.try_get(1)?,
             oldest_running: row.try_get(2)?,
-            next_transaction: row.try_get(3)?,
-            has_witness: witness.is_none() || row.try_get(4)?,
+            has_witness: witness.is_none() || row.try_get(3)?,
         })
     }
 
@@ -183,7 +180,7 @@ impl Outbox {
 
 const PULSE: &str = "SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM bridgecore.marks),
         (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM bridgecore.outbox_id_seq),
-        txid_snapshot_xmin(now), txid_snapshot_xmax(now),
+        txid_snapshot_xmin(now),
         EXISTS (SELECT FROM bridgecore.outbox
             WHERE id = $1 AND txid = $2 AND (extract(epoch FROM occurred_at) * 1000000)::bigint = $3)
     FROM txid_current_snapshot() AS now";

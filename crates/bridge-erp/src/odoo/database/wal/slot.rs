@@ -68,17 +68,14 @@ pub struct Look {
     pub end: Lsn,
     /// The lowest number of a transaction that is open.
     pub oldest_transaction: i64,
-    /// The number that the next transaction gets.
-    pub next_transaction: i64,
 }
 
 /// Asks where the server is. Only on one that follows no other.
 pub async fn look(database: &Database) -> Result<Look, DatabaseError> {
     // The snapshot is taken after the place in the log: what is committed up to there is seen by it.
-    let sql = "SELECT pg_current_wal_insert_lsn()::text, txid_snapshot_xmin(s), txid_snapshot_xmax(s)
-         FROM txid_current_snapshot() AS s";
+    let sql = "SELECT pg_current_wal_insert_lsn()::text, txid_snapshot_xmin(s) FROM txid_current_snapshot() AS s";
     let row = database.query_opt(sql, &[]).await?.ok_or(NO_ANSWER)?;
-    Ok(Look { end: place(row.try_get(0)?)?, oldest_transaction: row.try_get(1)?, next_transaction: row.try_get(2)? })
+    Ok(Look { end: place(row.try_get(0)?)?, oldest_transaction: row.try_get(1)? })
 }
 
 /// The slots of this database whose names begin with `prefix` and that `pgoutput` writes for.
