@@ -29,6 +29,7 @@ async fn a_log_that_can_not_be_read_is_told_of_with_the_reason() {
         left_out: Vec::new(),
         role: role.clone(),
         role_password: "reads-the-log".to_owned(),
+        trail: false,
     };
     apply(&owner, &plan(&owner, &options).await.unwrap().statements).await.unwrap();
     let mut url = url::Url::parse(&erp.url()).unwrap();
