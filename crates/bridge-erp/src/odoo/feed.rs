@@ -92,7 +92,8 @@ pub(super) async fn by_ids(caller: &Caller, owner: Owner, ids: &[i64]) -> Result
             Ok(found) => events.extend(found),
             Err(error) if is_not_carried(&error) && part.len() > 1 => {
                 let (first, second) = part.split_at(part.len() / 2);
-                parts.extend([second, first]);
+                // The higher ids next: what they tell of a record came after what the lower ones tell.
+                parts.extend([first, second]);
             }
             Err(error) if is_not_carried(&error) => {
                 // The row is there, only not its payload.

@@ -347,12 +347,17 @@ impl Reader<'_> {
     }
 
     /// Those of the missing ids that have appeared, in their order.
+    ///
+    /// The highest are asked for first: what they tell of a record came after what lower ids tell, which is therefore
+    /// found as well, also where a transaction commits between two calls.
     async fn read_gaps(&self, adapter: &Arc<dyn Adapter>, source: &SourceState) -> Result<Vec<FeedEvent>, Problem> {
+        let mut ids: Vec<i64> = source.gaps.iter().map(|gap| gap.id).collect();
+        ids.sort_unstable();
         let mut found = Vec::new();
-        for asked in source.gaps.chunks(self.cx.config.ingest.pull_rows_max.max(1) as usize) {
-            let ids: Vec<i64> = asked.iter().map(|gap| gap.id).collect();
-            found.extend(adapter.feed_by_ids(&ids).await?);
+        for asked in ids.chunks(self.cx.config.ingest.pull_rows_max.max(1) as usize).rev() {
+            found.extend(adapter.feed_by_ids(asked).await?);
         }
+        found.sort_by_key(|row| row.id);
         Ok(found)
     }
 
