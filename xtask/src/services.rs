@@ -114,6 +114,10 @@ impl Postgres {
             vec!["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", "wal_level=logical"];
         // Each test that reads the log needs one of both, and several run at once.
         settings.extend(["max_replication_slots=50", "max_wal_senders=50"]);
+        if postgres_version()? >= 14 {
+            // After a crash the server would go through every file of every database otherwise.
+            settings.push("recovery_init_sync_method=syncfs");
+        }
         if durability == Durability::Fast {
             settings.extend(["fsync=off", "full_page_writes=off", "synchronous_commit=off"]);
         }

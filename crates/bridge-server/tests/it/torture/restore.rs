@@ -25,17 +25,12 @@ pub(super) async fn dump(database: &OdooDatabase) -> NamedTempFile {
     file
 }
 
-/// Drops the database with all that belongs to it and makes it anew from a dump, and then runs these statements in it.
+/// Makes the database anew from a dump, and then runs these statements in it.
 pub(super) async fn restore(database: &OdooDatabase, dump: &Path, then: &str) {
-    let (url, server, name) = (database.url(), database.server_url().to_owned(), &database.name);
+    let (url, server, name) = (database.url(), database.server_url(), &database.name);
     eventually("the database is restored", PATIENCE, async || {
-        let client = try_connect(&server).await.ok()?;
-        // A slot in use stands in the way; one that nobody uses goes with the database.
-        let sql = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots
-            WHERE database = $1 AND active_pid IS NOT NULL";
-        client.query(sql, &[name]).await.ok()?;
-        client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.ok()?;
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await.ok()?;
+        try_drop(server, name).await?;
+        try_connect(server).await.ok()?.batch_execute(&format!("CREATE DATABASE {name}")).await.ok()?;
         let mut command = Command::new("psql");
         command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "--dbname", &url, "--file"]).arg(dump);
         if !runs(command).await {
@@ -44,6 +39,20 @@ pub(super) async fn restore(database: &OdooDatabase, dump: &Path, then: &str) {
         try_connect(&url).await.ok()?.batch_execute(then).await.ok()
     })
     .await;
+}
+
+/// Drops a database with all that belongs to it, whoever is connected.
+pub(super) async fn drop_database(server: &str, name: &str) {
+    eventually("the database is dropped", PATIENCE, async || try_drop(server, name).await).await;
+}
+
+async fn try_drop(server: &str, name: &str) -> Option<()> {
+    let client = try_connect(server).await.ok()?;
+    // A slot in use stands in the way; one that nobody uses goes with the database.
+    let sql = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots
+        WHERE database = $1 AND active_pid IS NOT NULL";
+    client.query(sql, &[&name]).await.ok()?;
+    client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.ok()
 }
 
 async fn runs(mut command: Command) -> bool {

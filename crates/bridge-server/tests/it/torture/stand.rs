@@ -208,17 +208,13 @@ impl Stand {
         self.erp().await.query(sql, &[]).await.ok();
     }
 
+    /// Ends the service and removes both databases: after a crash the server goes through the files of all it has.
     pub(super) async fn stop(self) {
         self.kill_service().await;
-        if self.path.can_lose_slot {
-            // A slot that stays keeps the server's log, and its place is one of few.
-            eventually("the slot is dropped", PATIENCE, async || {
-                self.end_connections().await;
-                let sql = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
-                    WHERE database = current_database()";
-                self.erp().await.query(sql, &[]).await.ok()
-            })
-            .await;
+        let store = url::Url::parse(&self.store).unwrap();
+        let server = self.database.server_url();
+        for name in [self.database.name.as_str(), store.path().trim_start_matches('/')] {
+            restore::drop_database(server, name).await;
         }
     }
 }
