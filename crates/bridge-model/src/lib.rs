@@ -5,6 +5,7 @@
 //! alike. Time and randomness come in through [`clock`] and [`entropy`].
 
 pub mod access;
+pub mod barcode;
 pub mod change;
 pub mod clock;
 pub mod detection;
