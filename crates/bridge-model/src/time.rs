@@ -84,6 +84,11 @@ impl Timestamp {
         text.trim_end_matches('Z').replace('T', " ")
     }
 
+    /// The year, in UTC.
+    pub fn year(self) -> i16 {
+        jiff::Timestamp::from_microsecond(self.0).map_or(1970, |time| time.to_zoned(jiff::tz::TimeZone::UTC).year())
+    }
+
     /// The moment cut to whole seconds.
     pub fn whole_seconds(self) -> Self {
         Self(self.0.div_euclid(1_000_000) * 1_000_000)
@@ -134,6 +139,13 @@ mod tests {
         assert_eq!(time.to_string(), "1994-11-06T08:49:37Z");
         assert_eq!(time.to_http(), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert!(Timestamp::parse_http("1994-11-06T08:49:37Z").is_err());
+    }
+
+    #[test]
+    fn a_year_is_that_of_utc() {
+        for (text, year) in [("2026-01-01T00:30:00+01:00", 2025), ("2026-12-31T23:59:59Z", 2026)] {
+            assert_eq!(Timestamp::parse_rfc3339(text).unwrap().year(), year);
+        }
     }
 
     #[test]

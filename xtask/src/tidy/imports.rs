@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 8] = [
     &["api", "console"],
     &["admin"],
     &["auth", "limits"],
-    &["records", "sync", "orders", "files", "ingest", "mirror", "jobs", "webhooks", "devices", "migration"],
+    &["records", "barcode", "sync", "orders", "files", "ingest", "mirror", "jobs", "webhooks", "devices", "migration"],
     &["detection"],
     &["context", "erps", "hub"],
     &["caller", "config", "fresh", "language", "metrics", "problem", "supervise", "telemetry"],

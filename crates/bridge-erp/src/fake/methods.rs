@@ -130,7 +130,7 @@ fn copied(one: Handle<'_>, except: Option<usize>) -> Values {
             Kind::Inverse(_, link) if field.name == "order_line" || field.name == "move_ids" => {
                 one.related(place).iter().map(|line| json!([0, 0, copied(*line, Some(*link))])).collect()
             }
-            Kind::Inverse(..) | Kind::Related { .. } | Kind::DisplayName | Kind::Id => continue,
+            Kind::Inverse(..) | Kind::OnHand(..) | Kind::Related { .. } | Kind::DisplayName | Kind::Id => continue,
             _ => one.json(place, false),
         };
         values.insert(field.name.clone(), value);

@@ -32,8 +32,7 @@ fn numbers_are_told_by_length_and_check_digit() {
         assert_eq!((gtin.form(), gtin.at_full_length()), (form, full), "{text}");
     }
     let wrong = read("6281000000123", YEAR).unwrap_err();
-    let expected =
-        BarcodeError::CheckDigit { identifier: None, digits: "6281000000123".to_owned(), expected: 0 };
+    let expected = BarcodeError::CheckDigit { identifier: None, digits: "6281000000123".to_owned(), expected: 0 };
     assert_eq!(wrong, expected);
 }
 
@@ -52,13 +51,8 @@ fn one_item_is_the_same_in_all_its_forms() {
 
 #[test]
 fn element_strings_are_taken_apart() {
-    let expected = pairs(&[
-        ("01", "06110000000017"),
-        ("17", "2027-02-28"),
-        ("10", "A-7"),
-        ("3103", "1.250"),
-        ("37", "12"),
-    ]);
+    let expected =
+        pairs(&[("01", "06110000000017"), ("17", "2027-02-28"), ("10", "A-7"), ("3103", "1.250"), ("37", "12")]);
     for text in [
         "]C1010611000000001717270228\u{1d}10A-7\u{1d}3103001250\u{1d}3712",
         "\u{1d}01061100000000171727022810A-7\u{1d}31030012503712",
@@ -79,10 +73,8 @@ fn element_strings_are_taken_apart() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    let value = |identifier: &str, form: &str| BarcodeError::Value {
-        identifier: identifier.to_owned(),
-        form: form.to_owned(),
-    };
+    let value =
+        |identifier: &str, form: &str| BarcodeError::Value { identifier: identifier.to_owned(), form: form.to_owned() };
     let unknown = |start: &str| BarcodeError::UnknownIdentifier { start: start.to_owned() };
     let day = |identifier: &str| BarcodeError::Date { identifier: identifier.to_owned() };
     let long = "7".repeat(BARCODE_BYTES_MAX + 1);

@@ -89,6 +89,7 @@ erp_database = قاعدة بيانات نظام ERP: { $text }
 system_not_active = النظام { $system } موقوف
 operation_not_allowed = العملية { $operation } على { $model } غير مسموح بها؛ يمكن للمسؤول السماح بها، أو اربط بيانات دخولك الخاصة
 method_not_allowed = الدالة { $method } للنموذج { $model } غير مسموح بها؛ يمكن للمسؤول السماح بها، أو اربط بيانات دخولك الخاصة
+barcode_unknown = لا يوجد في هذا النظام منتج أو تغليف أو دفعة بهذا الباركود
 no_such_record = لا يوجد سجل كهذا في { $model } أو لا يحق لك الاطلاع عليه
 no_such_model = ليس في النظام نموذج باسم { $model }
 no_such_erp_method = ليس في النموذج { $model } دالة عامة بهذا الاسم
@@ -255,6 +256,11 @@ models_at_most = { FORM($most) ->
 }
 unknown_app_type = الحقل { $field } ليس من أنواع التطبيقات المعرّفة في الإعدادات
 unknown_model_field = يذكر الحقل { $field } حقلًا غير موجود في النموذج
+barcode_check_digit = رقم التحقق في الحقل { $field } خاطئ: يجب أن ينتهي { $digits } بالرقم { $expected }
+barcode_identifier = يحتوي الحقل { $field } على «{ $text }» الذي لا يبدأ بأي معرّف تطبيق معروف
+barcode_value = يحتوي الحقل { $field } بعد ({ $identifier }) على قيمة ليست بالصيغة { $form }
+barcode_day = لا يحتوي الحقل { $field } بعد ({ $identifier }) على يوم بالصيغة YYMMDD
+barcode_repeated = يحتوي الحقل { $field } على ({ $identifier }) مرتين بقيمتين مختلفتين
 device_named_before = يجب تحديد الحقل { $field } عند الاشتراك حتى يكون لـ ack مؤشر
 not_in_address = لا يُقبل الحقل { $field } في العنوان، حيث تسجّله الخوادم الوسيطة
 

@@ -80,6 +80,7 @@ erp_database = The ERP's database: { $text }
 system_not_active = The system { $system } is switched off
 operation_not_allowed = The operation { $operation } on { $model } is not open; an admin can open it, or link your own credential
 method_not_allowed = The method { $method } of { $model } is not open; an admin can open it, or link your own credential
+barcode_unknown = No product, packaging or lot of this system has this barcode
 no_such_record = There is no such record of { $model }, or you may not see it
 no_such_model = The system has no model { $model }
 no_such_erp_method = { $model } has no public method of this name
@@ -230,6 +231,11 @@ models_at_most = { $most ->
 }
 unknown_app_type = { $field } is not one of the configured app types
 unknown_model_field = { $field } names a field that the model does not have
+barcode_check_digit = { $field } has a wrong check digit: { $digits } should end in { $expected }
+barcode_identifier = { $field } has “{ $text }” in it, which begins with no known application identifier
+barcode_value = { $field } has a value after ({ $identifier }) that is not of the form { $form }
+barcode_day = { $field } has no day of the form YYMMDD after ({ $identifier })
+barcode_repeated = { $field } has ({ $identifier }) in it twice, with different values
 device_named_before = { $field } must be named when subscribing, for ack to have a cursor
 not_in_address = { $field } is not accepted in the address, where it would be logged by proxies
 

@@ -80,6 +80,7 @@ erp_database = Base de données de l’ERP : { $text }
 system_not_active = Le système « { $system } » est désactivé
 operation_not_allowed = L’opération « { $operation } » sur « { $model } » n’est pas ouverte ; un administrateur peut l’ouvrir, ou liez vos propres identifiants
 method_not_allowed = La méthode « { $method } » de « { $model } » n’est pas ouverte ; un administrateur peut l’ouvrir, ou liez vos propres identifiants
+barcode_unknown = Aucun produit, conditionnement ou lot de ce système n’a ce code-barres
 no_such_record = Cet enregistrement de « { $model } » n’existe pas, ou vous ne pouvez pas le voir
 no_such_model = Le système n’a pas de modèle « { $model } »
 no_such_erp_method = « { $model } » n’a pas de méthode publique de ce nom
@@ -230,6 +231,11 @@ models_at_most = { $most ->
 }
 unknown_app_type = Le champ « { $field } » n’est pas l’un des types d’application configurés
 unknown_model_field = Le champ « { $field } » désigne un champ que le modèle n’a pas
+barcode_check_digit = Le champ « { $field } » a une clé de contrôle fausse : { $digits } devrait se terminer par { $expected }
+barcode_identifier = Le champ « { $field } » contient « { $text } », qui ne commence par aucun identifiant de données connu
+barcode_value = Le champ « { $field } » contient après ({ $identifier }) une valeur qui n’a pas la forme { $form }
+barcode_day = Le champ « { $field } » ne contient pas de jour de la forme AAMMJJ après ({ $identifier })
+barcode_repeated = Le champ « { $field } » contient deux fois ({ $identifier }), avec des valeurs différentes
 device_named_before = Le champ « { $field } » doit être indiqué lors de l’abonnement, pour que ack dispose d’un curseur
 not_in_address = Le champ « { $field } » n’est pas accepté dans l’adresse, où des serveurs mandataires le consigneraient
 

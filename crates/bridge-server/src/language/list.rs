@@ -87,6 +87,7 @@ messages! { Message:
     system_not_active(system: Text);
     operation_not_allowed(operation: Text, model: Text);
     method_not_allowed(method: Text, model: Text);
+    barcode_unknown();
     no_such_record(model: Text);
     no_such_model(model: Text);
     no_such_erp_method(model: Text);
@@ -220,6 +221,11 @@ messages! { Reason:
     models_at_most(most: Number);
     unknown_app_type();
     unknown_model_field();
+    barcode_check_digit(digits: Text, expected: Number);
+    barcode_identifier(text: Text);
+    barcode_value(identifier: Text, form: Text);
+    barcode_day(identifier: Text);
+    barcode_repeated(identifier: Text);
     device_named_before();
     not_in_address();
     // Records.

@@ -72,7 +72,7 @@ impl Acting {
     }
 
     /// The leading number of the system's version.
-    pub(super) async fn version(&self, model: &ModelName) -> Result<u32, Problem> {
+    pub async fn version(&self, model: &ModelName) -> Result<u32, Problem> {
         let (key, now) = (self.system.key, self.cx.clock.now());
         let age_max = ms(self.cx.config.records.fields_fresh_ms);
         if let Some((asked_at, major)) = self.cx.records.versions.get(&key)

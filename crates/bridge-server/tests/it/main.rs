@@ -9,6 +9,7 @@
 
 mod admin;
 mod auth;
+mod barcode;
 mod capture;
 mod crash;
 mod description;

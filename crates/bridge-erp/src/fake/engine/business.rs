@@ -116,6 +116,12 @@ pub(in crate::fake) fn after(work: &mut Work<'_>, model: usize, id: i64, names: 
                 work.create(variants, &values)?;
             }
         }
+        "uom.uom" => {
+            let unit = work.get(model, id)?;
+            let above = unit.follow(place("relative_uom_id")).map_or(1.0, |above| above.cell("factor").as_float());
+            let factor = unit.cell("relative_factor").as_float() * above;
+            work.set(model, id, vec![(place("factor"), Cell::Float(factor))])?;
+        }
         "stock.quant" => {
             let quant = work.get(model, id)?;
             let available = quant.cell("quantity").as_float() - quant.cell("reserved_quantity").as_float();

@@ -128,7 +128,7 @@ impl Cell {
                 }
                 Self::text(&text)
             }
-            Kind::Many(_) | Kind::Inverse(..) | Kind::Related { .. } => return Err(wrong()),
+            Kind::Many(_) | Kind::Inverse(..) | Kind::OnHand(..) | Kind::Related { .. } => return Err(wrong()),
         })
     }
 }

@@ -14,7 +14,7 @@ fn one(schema: &Schema, model: usize, place: usize, attributes: Option<&[&str]>)
     let field = &schema.models[model].fields[place];
     let kind = schema.kind(model, place);
     let is_list = matches!(kind, Kind::Inverse(..));
-    let stored = !matches!(field.kind, Kind::DisplayName | Kind::Inverse(..) | Kind::Related { .. });
+    let stored = !matches!(field.kind, Kind::DisplayName | Kind::Inverse(..) | Kind::OnHand(..) | Kind::Related { .. });
     let mut all = Map::new();
     let mut put = |name: &str, value: Value| {
         if attributes.is_none_or(|wanted| wanted.contains(&name)) {
@@ -63,7 +63,7 @@ pub(in crate::fake) fn type_name(kind: &Kind) -> &'static str {
         Kind::DisplayName | Kind::Char | Kind::Related { .. } => "char",
         Kind::Text => "text",
         Kind::Html => "html",
-        Kind::Float => "float",
+        Kind::Float | Kind::OnHand(..) => "float",
         Kind::Money => "monetary",
         Kind::Bool => "boolean",
         Kind::Date => "date",

@@ -71,6 +71,8 @@ pub(in crate::fake) enum Kind {
     Many(usize),
     /// The records of a model whose field points here.
     Inverse(usize, usize),
+    /// How much is in stock by the records of a model whose field points here.
+    OnHand(usize, usize),
     /// A field of this record (`via` is `None`) or of the record that `via` points to.
     Related {
         via: Option<usize>,
@@ -151,7 +153,10 @@ impl Model {
     fn inverses(&self) -> Vec<(usize, usize)> {
         self.fields
             .iter()
-            .filter_map(|field| if let Kind::Inverse(model, field) = field.kind { Some((model, field)) } else { None })
+            .filter_map(|field| match field.kind {
+                Kind::Inverse(model, field) | Kind::OnHand(model, field) => Some((model, field)),
+                _ => None,
+            })
             .collect()
     }
 }
@@ -281,10 +286,11 @@ impl Resolve<'_> {
             ),
             "m2o" => Kind::One(target(inside)?),
             "m2m" => Kind::Many(target(inside)?),
-            "o2m" => {
+            "o2m" | "onhand" => {
                 let (other, field) = inside.split_once(',').ok_or_else(wrong)?;
                 let other = target(other)?;
-                Kind::Inverse(other, place(other, field)?)
+                let field = place(other, field)?;
+                if base == "o2m" { Kind::Inverse(other, field) } else { Kind::OnHand(other, field) }
             }
             "related" => match inside.split_once('.') {
                 None => Kind::Related { via: None, target: place(model, inside)? },

@@ -147,6 +147,15 @@ impl<'a> Handle<'a> {
         }
     }
 
+    /// How much the pointing records say is in stock: at places of one's own, as in Odoo.
+    fn on_hand(self, model: usize, field: usize) -> f64 {
+        let is_own = |location: Handle<'_>| matches!(location.cell("usage").as_text(), Some("internal" | "transit"));
+        let place = self.view.schema.models[model].find("location_id");
+        let quants = self.view.pointing(model, field, self.id);
+        let own = quants.iter().filter(|quant| place.and_then(|place| quant.follow(place)).is_some_and(is_own));
+        own.map(|quant| quant.cell("quantity").as_float()).sum()
+    }
+
     /// How people call the record.
     pub(in crate::fake) fn name(self) -> Cow<'a, str> {
         let model = &self.view.schema.models[self.model];
@@ -182,6 +191,7 @@ impl<'a> Handle<'a> {
                 None => nothing,
             },
             Kind::Many(_) | Kind::Inverse(..) => self.related(place).iter().map(|one| one.id).collect(),
+            Kind::OnHand(model, field) => Value::from(self.on_hand(*model, *field)),
             _ => match self.stored(place) {
                 Cell::Unset => nothing,
                 Cell::Bool(yes) => Value::from(*yes),
@@ -209,6 +219,7 @@ impl<'a> Record<'a> for Handle<'a> {
             Kind::DisplayName => Field::Text(self.name()),
             Kind::One(_) => self.follow(place).map_or(Field::Unset, Field::One),
             Kind::Many(_) | Kind::Inverse(..) => Field::Many(self.related(place)),
+            Kind::OnHand(model, field) => Field::Float(self.on_hand(*model, *field)),
             _ => match self.stored(place) {
                 Cell::Unset | Cell::One(_) | Cell::Many(_) => Field::Unset,
                 Cell::Bool(yes) => Field::Bool(*yes),

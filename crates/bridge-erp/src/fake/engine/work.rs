@@ -239,6 +239,8 @@ impl<'s> Work<'s> {
             let field = &def.fields[place];
             match &field.kind {
                 Kind::Inverse(..) => sorted.lines.push((place, value.clone())),
+                // Worked out whenever it is read, so that there is nothing to keep.
+                Kind::OnHand(..) => {}
                 Kind::Related { via: Some(via), target } => sorted.through.push((*via, *target, value.clone())),
                 Kind::Related { via: None, target } => {
                     let target_field = &def.fields[*target];

@@ -1,6 +1,7 @@
 //! The REST routes, a file for each resource.
 
 mod auth;
+mod barcode;
 mod description;
 mod devices;
 mod health;
@@ -24,6 +25,7 @@ pub(super) use metrics::routes as metrics_routes;
 pub(super) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .merge(auth::routes())
+        .merge(barcode::routes())
         .merge(devices::routes())
         .merge(health::routes())
         .merge(migration::routes())

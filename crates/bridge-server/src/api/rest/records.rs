@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// What an ERP can answer to work with its records, besides what it can answer to anything.
-const RECORDS: &[ProblemKind] = &[
+pub(super) const RECORDS: &[ProblemKind] = &[
     ProblemKind::Forbidden,
     ProblemKind::ErpAccessDenied,
     ProblemKind::ErpLinkRefused,
