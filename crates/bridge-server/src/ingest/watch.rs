@@ -78,8 +78,15 @@ impl Watch<'_> {
     /// Takes the steps that bring each model closer to who should own it.
     async fn assign(&self) -> Result<(), Problem> {
         let (store, tenant, key) = (&self.cx.store, self.system.tenant, self.system.key);
+        let before = store.detection(tenant, key).await?;
         let models = store.tracked_models(tenant, key).await?;
-        let fallback = store.detection(tenant, key).await?.map_or(Choice::Auto, |detection| detection.fallback);
+        let after = store.detection(tenant, key).await?;
+        if before.as_ref().map(|detection| detection.version) != after.as_ref().map(|detection| detection.version) {
+            // The models of one moment and the default of another could leave a model to nobody that an admin has just
+            // chosen a strategy for, and what changes meanwhile would never be told. The next step sees both.
+            return Ok(());
+        }
+        let fallback = after.map_or(Choice::Auto, |detection| detection.fallback);
         let health = store.strategy_health(tenant, key).await?;
         let judge = Judge {
             health: &health,

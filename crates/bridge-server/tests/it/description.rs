@@ -128,6 +128,7 @@ async fn every_operation_answers_as_it_is_described() {
         ("unlinkUser", "DELETE", "/api/v1/users/1/links/demo", none()),
         ("planMigration", "POST", "/api/v1/systems/demo/migrate/plan", Some(migration.clone())),
         ("migrateRecords", "POST", "/api/v1/systems/demo/migrate", Some(migration)),
+        ("lookUpBarcode", "GET", "/api/v1/barcode/lookup?barcode=6110000000017&system_id=demo", none()),
         ("pullChanges", "POST", "/api/v2/sync/pull", with(json!({ "include": true, "compact": true }))),
         ("confirmChanges", "POST", "/api/v2/sync/ack", with(json!({ "last_sync_token": 0 }))),
         ("readSnapshot", "POST", "/api/v2/sync/snapshot", with(json!({ "limit": 2 }))),

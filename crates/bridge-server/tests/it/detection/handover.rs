@@ -10,6 +10,7 @@ use serde_json::json;
 on_both_databases!(
     nothing_is_lost_between_the_add_on_and_polling,
     polling_takes_over_from_an_add_on_that_fails_and_gives_back,
+    choices_that_change_together_take_effect_together,
 );
 
 async fn nothing_is_lost_between_the_add_on_and_polling(setup: Setup) {
@@ -70,5 +71,19 @@ async fn polling_takes_over_from_an_add_on_that_fails_and_gives_back(setup: Setu
     }
     company.end_all();
     company.device_is_right("after it was given back").await;
+    company.close().await;
+}
+
+async fn choices_that_change_together_take_effect_together(setup: Setup) {
+    let setup = quick(setup).config(|config| config.detection.watch_interval_ms = 10);
+    let company = Company::found(setup, Addon::None, 79, 3).await;
+    company.owned_by(Strategy::Poll).await;
+    let owned_since = company.tracked().await.unwrap().owned_since;
+    for _ in 0..300 {
+        company.set(&json!({ "default": "none", "models": { "res.partner": "poll" } })).await;
+        company.set(&json!({ "default": "auto", "models": { "res.partner": "auto" } })).await;
+    }
+    // What one choice gives up and the next takes back was nobody's in between, and its changes were lost.
+    assert_eq!(company.tracked().await.unwrap().owned_since, owned_since);
     company.close().await;
 }
