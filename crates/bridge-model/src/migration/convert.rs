@@ -2,12 +2,15 @@
 
 use super::html;
 use super::pack::Direction;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A change of a value's form. The way up is the one to the newer version.
-#[derive(Debug, Clone, PartialEq)]
+/// A change of a value's form, as the files of the packs write it. The way up is the one to the newer version.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Conversion {
-    /// The value stays as it is.
+    /// The value stays as it is, which the files say by not naming a change.
+    #[serde(skip)]
     Same,
     /// Plain text becomes HTML.
     Html,
@@ -30,8 +33,10 @@ pub(super) enum Conversion {
     /// Some values become others; those not named stay.
     Map {
         /// On the way up.
+        #[serde(default)]
         up: Vec<(Value, Value)>,
         /// On the way down. What is missing here is `up` read backwards.
+        #[serde(default)]
         down: Vec<(Value, Value)>,
     },
 }

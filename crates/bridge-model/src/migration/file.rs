@@ -1,5 +1,6 @@
 //! The form of a rule pack's files: one file tells what changed between two neighbouring versions.
 
+use super::convert::Conversion;
 use super::version::Version;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -46,7 +47,7 @@ pub(super) struct ModelFile {
     /// Fields that were looked at and whose values need no change.
     pub(super) kept: Vec<String>,
     /// Fields of the same name whose values change.
-    pub(super) converted: BTreeMap<String, ConversionFile>,
+    pub(super) converted: BTreeMap<String, Conversion>,
     /// Relations that point to another model: the older one and the newer one.
     pub(super) relations: BTreeMap<String, [String; 2]>,
     /// Changes that take more than one line.
@@ -59,33 +60,12 @@ pub(super) struct ModelFile {
     pub(super) instead: BTreeMap<String, String>,
 }
 
-/// How a value changes; the names are those of [`super::convert::Conversion`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum ConversionFile {
-    Html,
-    Many,
-    One,
-    Analytic,
-    Not,
-    Datetime,
-    Whole,
-    Fraction,
-    Number,
-    Map {
-        #[serde(default)]
-        up: Vec<(Value, Value)>,
-        #[serde(default)]
-        down: Vec<(Value, Value)>,
-    },
-}
-
 /// A change of more than one line.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum RuleFile {
     /// A new name and a new form at once.
-    Change { from: String, to: String, by: ConversionFile },
+    Change { from: String, to: String, by: Conversion },
     /// Several fields together decide over several fields.
     Table {
         from: Vec<String>,

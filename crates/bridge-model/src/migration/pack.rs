@@ -1,7 +1,7 @@
 //! Rule packs: what changed between the versions of Odoo, as data.
 
 use super::convert::Conversion;
-use super::file::{ConversionFile, HopFile, ModelFile, RuleFile};
+use super::file::{HopFile, ModelFile, RuleFile};
 use super::table::Table;
 use super::version::Version;
 use serde::{Deserialize, Serialize};
@@ -323,13 +323,13 @@ fn rules(file: &ModelFile) -> Result<Vec<Rule>, Flaw> {
     let moved = |old: &String, new: &String, by| Rule::Move { old: old.clone(), new: new.clone(), by };
     let mut rules: Vec<Rule> = Vec::new();
     rules.extend(file.renamed.iter().map(|(old, new)| moved(old, new, Conversion::Same)));
-    rules.extend(file.converted.iter().map(|(field, by)| moved(field, field, conversion(by))));
+    rules.extend(file.converted.iter().map(|(field, by)| moved(field, field, by.clone())));
     rules.extend(file.removed.iter().cloned().map(Rule::Removed));
     rules.extend(file.added.iter().cloned().map(Rule::Added));
     rules.extend(file.computed.iter().cloned().map(Rule::Computed));
     for rule in &file.rules {
         rules.push(match rule.clone() {
-            RuleFile::Change { from, to, by } => Rule::Move { old: from, new: to, by: conversion(&by) },
+            RuleFile::Change { from, to, by } => Rule::Move { old: from, new: to, by },
             RuleFile::Join { first, second, separator } => Rule::Join { fields: [first, second], separator },
             RuleFile::Table { from, to, sees, up, down, lossy_up, lossy_down } => {
                 Rule::Table(Table::new(from, to, sees, up, down, lossy_up, lossy_down)?)
@@ -337,21 +337,6 @@ fn rules(file: &ModelFile) -> Result<Vec<Rule>, Flaw> {
         });
     }
     Ok(rules)
-}
-
-fn conversion(file: &ConversionFile) -> Conversion {
-    match file {
-        ConversionFile::Html => Conversion::Html,
-        ConversionFile::Many => Conversion::Many,
-        ConversionFile::One => Conversion::One,
-        ConversionFile::Analytic => Conversion::Analytic,
-        ConversionFile::Not => Conversion::Not,
-        ConversionFile::Datetime => Conversion::Datetime,
-        ConversionFile::Whole => Conversion::Whole,
-        ConversionFile::Fraction => Conversion::Fraction,
-        ConversionFile::Number => Conversion::Number,
-        ConversionFile::Map { up, down } => Conversion::Map { up: up.clone(), down: down.clone() },
-    }
 }
 
 /// Which rule takes which field. Two rules that take or give the same one would depend on their order.
