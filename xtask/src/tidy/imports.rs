@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 8] = [
     &["records", "barcode", "sync", "orders", "files", "ingest", "mirror", "jobs", "webhooks", "devices", "migration"],
     &["detection"],
     &["context", "erps", "hub"],
-    &["caller", "config", "fresh", "language", "metrics", "problem", "supervise", "telemetry"],
+    &["backoff", "caller", "config", "fresh", "language", "metrics", "problem", "supervise", "telemetry"],
 ];
 
 /// Imports that point up all the same: who, and what. `*` stands for every module.

@@ -7,6 +7,7 @@
 use super::pipeline;
 use super::status::ReaderState;
 use super::{gaps, leader, life};
+use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
 use crate::detection::{self, ModelOwners};
@@ -163,9 +164,7 @@ impl Reader<'_> {
                     status.state = ReaderState::Failing;
                     status.last_error = Some(message);
                 });
-                let doubled = shortest.saturating_mul(1 << self.failures.min(16));
-                let bounded = doubled.min(ms(settings.pull_backoff_max_ms));
-                bounded.mul_f64(0.5 + self.cx.entropy.fraction() / 2.0)
+                backoff(&*self.cx.entropy, self.failures, shortest, ms(settings.pull_backoff_max_ms))
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod round;
 
+use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
 use crate::problem::Problem;
@@ -78,8 +79,7 @@ pub async fn run(cx: &Context, node: &str, system: &System, stop: &CancellationT
                     system.id = %system.system_id, tenant.id = system.tenant.0, failures,
                     causes = %problem.causes(), "show devices in the ERP: {}", cx.texts.english(&problem.message)
                 );
-                let doubled = interval.saturating_mul(1 << failures.min(16)).min(backoff_max.max(interval));
-                pause = doubled.mul_f64(0.5 + cx.entropy.fraction() / 2.0);
+                pause = backoff(&*cx.entropy, failures, interval, backoff_max.max(interval));
             }
         }
     }

@@ -9,6 +9,7 @@ mod place;
 use super::status::ReaderState;
 use super::trail::{DatabaseTrail, Found};
 use super::{leader, pipeline};
+use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
 use crate::detection::{self, ModelOwners};
@@ -82,7 +83,7 @@ pub(super) async fn read_while_leading(
                 session = None;
                 failures = failures.saturating_add(1);
                 fail(cx, system, &problem, failures).await;
-                backoff(cx, failures)
+                backoff(&*cx.entropy, failures, FAILURE_PAUSE_MIN, ms(cx.config.ingest.pull_backoff_max_ms))
             }
         };
         let notified = async {
@@ -105,11 +106,6 @@ fn next_pause(cx: &Context, last: Duration, any: bool) -> Duration {
     let settings = &cx.config.ingest;
     let (shortest, longest) = (ms(settings.capture_interval_min_ms), ms(settings.capture_interval_max_ms));
     if any { shortest } else { (last.max(shortest) * 3 / 2).min(longest) }
-}
-
-fn backoff(cx: &Context, failures: u32) -> Duration {
-    let doubled = FAILURE_PAUSE_MIN.saturating_mul(1 << failures.min(16));
-    doubled.min(ms(cx.config.ingest.pull_backoff_max_ms)).mul_f64(0.5 + cx.entropy.fraction() / 2.0)
 }
 
 async fn fail(cx: &Context, system: &System, problem: &Problem, failures: u32) {

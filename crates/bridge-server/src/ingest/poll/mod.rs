@@ -15,6 +15,7 @@ mod session;
 mod trail;
 
 use super::status::{PollStatus, ReaderState, RefusedModel};
+use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
 use crate::detection::{self, ModelOwners};
@@ -220,10 +221,8 @@ impl Poller<'_> {
             status.state = ReaderState::Failing;
             status.last_error = Some(message);
         });
-        let settings = &cx.config.ingest;
-        let doubled = ms(settings.pull_interval_min_ms).saturating_mul(1 << self.failures.min(16));
-        let bounded = doubled.min(ms(settings.pull_backoff_max_ms));
-        tokio::time::sleep(bounded.mul_f64(0.5 + cx.entropy.fraction() / 2.0)).await;
+        let (shortest, longest) = (cx.config.ingest.pull_interval_min_ms, cx.config.ingest.pull_backoff_max_ms);
+        tokio::time::sleep(backoff(&*cx.entropy, self.failures, ms(shortest), ms(longest))).await;
     }
 
     fn say_status(&self, now: Instant) {

@@ -13,6 +13,7 @@ pub use status::{WalReaders, WalState, WalStatus};
 
 use super::ReaderState;
 use super::pipeline;
+use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
 use crate::detection::{self, ModelOwners};
@@ -84,7 +85,7 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
                     cx.wal_readers.get(system.key).is_some_and(|status| status.state == WalState::Running);
                 failures = if was_reading { 1 } else { failures.saturating_add(1) };
                 fail(cx, system, &problem, failures).await;
-                backoff(cx, failures)
+                backoff(&*cx.entropy, failures, PAUSE_MIN, ms(cx.config.wal.backoff_max_ms))
             }
         };
         tokio::select! {
@@ -143,11 +144,6 @@ async fn keep_lease(cx: &Context, lease: &Lease) {
         }
         tokio::time::sleep(ttl / 3).await;
     }
-}
-
-fn backoff(cx: &Context, failures: u32) -> Duration {
-    let doubled = PAUSE_MIN.saturating_mul(1 << failures.min(16));
-    doubled.min(ms(cx.config.wal.backoff_max_ms)).mul_f64(0.5 + cx.entropy.fraction() / 2.0)
 }
 
 async fn fail(cx: &Context, system: &System, problem: &Problem, failures: u32) {
