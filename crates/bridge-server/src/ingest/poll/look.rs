@@ -450,6 +450,10 @@ fn reset(session: &Session<'_>, target: &Target) -> NewChange {
 /// Looks at a model for the first time: its records are taken as they are, and told of only when they change.
 pub(super) async fn adopt(session: &mut Session<'_>, target: &Target) -> Result<Known, Failure> {
     let (polled, newest) = first_times(session, target).await?;
+    if newest.is_some_and(|second| session.reached(Instant::now()).is_none_or(|reached| reached <= second)) {
+        // What is written again within the second in which it was read looks the same.
+        tokio::time::sleep(SECOND).await;
+    }
     let mut known = Known::of(polled, super::ids::IdSet::default());
     let limit = session.cx.config.detection.poll.ids_max;
     let mut last = 0;
@@ -495,15 +499,21 @@ async fn note_recent(session: &mut Session<'_>, target: &Target, known: &mut Kno
     let noted_max = session.cx.config.detection.poll.noted_max;
     let mut place = Place::From(second_of(known.polled.settled_to));
     loop {
+        let asked_at = Instant::now();
         let (rows, next) = rows::page(session, target, place).await?;
         if known.noted.len() + rows.len() > noted_max {
             return Ok(false);
         }
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         let digests = if ids.is_empty() { HashMap::new() } else { digests(session, target, known, &ids).await? };
+        let reached = session.reached(asked_at).unwrap_or(i64::MIN);
         for row in rows {
             if let (Some(second), Some(digest)) = (row.written, digests.get(&row.id)) {
                 known.ids.insert(row.id);
+                if second >= reached {
+                    // It was written while we looked, and may be again in the same second: the next look tells of it.
+                    continue;
+                }
                 known.noted.insert(row.id, Noted { second, digest: digest.digest });
             }
         }

@@ -172,6 +172,16 @@ impl Company {
         .await;
     }
 
+    /// Waits until polling knows nothing of the partners any more.
+    pub(super) async fn forgotten(&self) {
+        let (tenant, system) = self.place().await;
+        let store = &self.app().context().store;
+        eventually("the partners are forgotten", PATIENCE, async || {
+            store.polled(tenant, system, &partner()).await.unwrap().is_none().then_some(())
+        })
+        .await;
+    }
+
     /// Waits until polling has looked at the partners again, from beginning to end.
     pub(super) async fn looked(&self) {
         let before = self.erp.faults().calls(PARTNER, "search_count");
