@@ -90,7 +90,7 @@ for clients in 1 4; do
     file="$folder/$clients.$variant"
     middle=$(median "$file")
     lowest=$(sort -n "$file" | head -1) highest=$(sort -n "$file" | tail -1)
-    echo "| $clients | $variant | $middle | $(((base - middle) * 100 / base)) % | $lowest to $highest |"
+    echo "| $clients | $variant | $middle | $((((base - middle) * 200 / base + 1) / 2)) % | $lowest to $highest |"
   done
 done
 for variant in $variants; do
