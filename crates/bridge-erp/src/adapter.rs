@@ -183,6 +183,9 @@ pub struct ErpField {
     pub readonly: bool,
     /// Whether the value is kept with the record, not computed when it is read.
     pub stored: bool,
+    /// Whether each company has a value of its own.
+    #[serde(skip)]
+    pub by_company: bool,
     /// The values that it can have, where these are a list.
     pub selection: Option<Vec<Choice>>,
 }

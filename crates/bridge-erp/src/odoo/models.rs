@@ -55,7 +55,8 @@ pub(super) async fn fields(
     model: &ModelName,
     language: Option<&str>,
 ) -> Result<Vec<ErpField>, ErpError> {
-    let attributes = json!(["string", "type", "relation", "required", "readonly", "store", "selection"]);
+    let attributes =
+        json!(["string", "type", "relation", "required", "readonly", "store", "selection", "company_dependent"]);
     let mut kwargs = Map::from_iter([("attributes".to_owned(), attributes)]);
     if let Some(language) = language {
         kwargs.insert("context".to_owned(), json!({ "lang": language }));
@@ -79,6 +80,7 @@ fn described_field(name: &str, field: &Value) -> ErpField {
         required: is("required"),
         readonly: is("readonly"),
         stored: is("store"),
+        by_company: is("company_dependent"),
         selection: field["selection"].as_array().map(|choices| choices.iter().filter_map(choice).collect()),
     }
 }

@@ -127,6 +127,10 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         "detection.trail.values_max must be between 1 and 100000, and is {}",
         trail.values_max
     );
+    let cache = &config.cache;
+    ensure!(cache.entries_max >= 1, "cache.entries_max must be at least 1");
+    ensure!(cache.bytes_max >= 1, "cache.bytes_max must be at least 1");
+    ensure!(cache.entry_bytes_max >= 1, "cache.entry_bytes_max must be at least 1");
     let poll = &config.detection.poll;
     for (name, number) in [("rows_max", poll.rows_max), ("ids_max", poll.ids_max)] {
         ensure!((1..=100_000).contains(&number), "detection.poll.{name} must be between 1 and 100000");
@@ -180,6 +184,8 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
         ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),
         ("records.fields_fresh_ms", 0, config.records.fields_fresh_ms),
+        ("cache.ttl_ms", 1, config.cache.ttl_ms),
+        ("cache.wait_ms", 0, config.cache.wait_ms),
         ("mirror.interval_ms", 10, mirror.interval_ms),
         ("mirror.backoff_max_ms", 10, mirror.backoff_max_ms),
         ("live.auth_timeout_ms", 1, live.auth_timeout_ms),

@@ -1,12 +1,14 @@
 //! The settings: one file, environment variables over it, and a default for whatever can have one.
 
 mod app_types;
+mod cache;
 mod check;
 mod detection;
 mod migration;
 mod records;
 mod wal;
 
+pub use cache::Cache;
 pub use detection::Detection;
 pub use migration::Migration;
 pub use records::Records;
@@ -50,6 +52,8 @@ pub struct Config {
     pub migration: Migration,
     /// How records are read and written.
     pub records: Records,
+    /// What is kept of what was read.
+    pub cache: Cache,
     /// How long things are kept.
     pub retention: Retention,
     /// The log output.

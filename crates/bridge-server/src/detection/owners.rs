@@ -104,6 +104,16 @@ impl ModelOwners {
         decided.map_or(Some(Strategy::Addon), |shares| shares.owner)
     }
 
+    /// The same, but nobody where it was not decided yet: until then nobody promises anything.
+    pub fn decided_owner(&self, model: &ModelName) -> Option<Strategy> {
+        self.models.get(model).filter(|shares| shares.is_decided)?.owner
+    }
+
+    /// Changes with every change of who owns what; `None` before anything was discovered.
+    pub fn version(&self) -> Option<i64> {
+        self.version
+    }
+
     /// Whether what `strategy` finds of this model goes into the log: it is in charge, or is taking over.
     pub fn takes(&self, model: &ModelName, strategy: Strategy) -> bool {
         self.owner(model) == Some(strategy)

@@ -145,6 +145,11 @@ table! {
     poll_behind: GaugeVec = "poll_behind_seconds" ["tenant", "system"];
     /// Requests to carry records from one version to another, by what became of them (`success`, `error`).
     version_migrations: IntCounterVec = "version_migrations_total" ["system_type", "from_version", "to_version", "status"];
+    /// Answers about records that came out of the cache, by what was asked for: `read`, `search` or `count`.
+    cache_hits: IntCounterVec = "cache_hits_total" ["operation"];
+    /// Answers about records that could have come out of the cache and had to be asked for. What is never kept is not
+    /// in it.
+    cache_misses: IntCounterVec = "cache_misses_total" ["operation"];
     /// Models that were taken from a strategy that had failed for too long.
     takeovers: IntCounter = "detection_takeovers_total" [];
     /// Dead letters that are kept, of all tenants.

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::Adapter;
-use bridge_model::{AllowList, ModelName, Operation, SystemId, SystemKey, UserId};
+use bridge_model::{AllowList, ModelName, Operation, SystemId, SystemKey, Timestamp, UserId};
 use bridge_store::System;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub struct Acting {
     pub(super) system: Arc<System>,
     pub(super) adapter: Arc<dyn Adapter>,
     pub(super) rights: Rights,
+    /// When the settings of the system and the user's own credential were saved: with others, the answers may be others.
+    pub(super) saved_at: (Timestamp, Option<Timestamp>),
 }
 
 /// What holds for who acts.
@@ -47,14 +49,16 @@ pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
     let load = async { Ok(Some(cx.store.erp_link(key.0, key.1, key.2).await?.map(Arc::new))) };
     if let Some(link) = cx.records.links.get(&key, now, load).await?.flatten() {
         let adapter = cx.erps.linked_adapter(&system, &link)?;
-        return Ok(Acting { cx: cx.clone(), system, adapter, rights: Rights::Own(caller.user) });
+        let saved_at = (system.updated_at, Some(link.updated_at));
+        return Ok(Acting { cx: cx.clone(), system, adapter, rights: Rights::Own(caller.user), saved_at });
     }
     let key = (caller.tenant, system.key);
     let load = async { Ok(Some(Arc::new(cx.store.allow_list(key.0, key.1).await?))) };
     let list = cx.records.allow_lists.get(&key, now, load).await?.unwrap_or_default();
     let adapter = cx.erps.adapter(&system)?;
     let rights = Rights::Listed { list, reads_all: caller.is_admin() };
-    Ok(Acting { cx: cx.clone(), system, adapter, rights })
+    let saved_at = (system.updated_at, None);
+    Ok(Acting { cx: cx.clone(), system, adapter, rights, saved_at })
 }
 
 impl Acting {

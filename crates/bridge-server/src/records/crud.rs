@@ -1,14 +1,16 @@
 //! The one request for everything that is done with records.
 
-use super::{Acting, Options, Query, Record, acting, parse_domain};
+use super::{Acting, CacheUse, Freshness, Options, Query, Record, acting, cache, parse_domain};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::Problem;
 use bridge_model::domain::Domain;
 use bridge_model::{ModelName, RecordId, SystemId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// What is done.
@@ -138,10 +140,31 @@ pub struct CrudAnswer {
     /// Left out after a `delete`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Value>)]
-    pub result: Option<Value>,
+    pub result: Option<Output>,
     /// What happened, in words, after a `delete`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What the cache had to do with it, where something is read.
+    #[serde(skip)]
+    pub cache: Option<CacheUse>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// As it was made.
+    Value(Value),
+    /// As it was written before.
+    Text(Arc<RawValue>),
+}
+
+impl Serialize for Output {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
+        }
+    }
 }
 
 /// Does what the request says in a system of the caller's tenant.
@@ -150,26 +173,38 @@ pub async fn crud(
     caller: &Caller,
     system_id: &SystemId,
     request: CrudRequest,
+    freshness: Freshness,
 ) -> Result<CrudAnswer, Problem> {
     request.check_fit()?;
     let options = Options::parse(&cx.config.records, request.context.as_ref(), request.lang.as_deref())?;
     let acting = acting(cx, caller, system_id).await?;
     let result = match request.action {
         Action::Create => create(&acting, &request, &options).await?,
-        Action::Read => read(&acting, &request, &options).await?,
         Action::Update => update(&acting, &request, &options).await?,
         Action::Delete => {
             let ids = request.required_ids(cx)?;
             acting.delete(&request.model, &ids, &options).await?;
             let message = cx.texts.say(caller.speaks(), &Message::records_deleted(ids.len()));
-            return Ok(CrudAnswer { success: true, result: None, message: Some(message) });
+            return Ok(CrudAnswer { success: true, result: None, message: Some(message), cache: None });
         }
-        Action::Search => Value::Array(acting.search(request.query(cx)?, &options).await?),
-        Action::Count => acting.count(&request.model, &request.domain()?, &options).await?.into(),
+        Action::Read | Action::Search | Action::Count => {
+            let read = look_up(&acting, &request, &options);
+            let (result, cache) = cache::answer(&acting, &request, &options, freshness, read).await?;
+            return Ok(CrudAnswer { success: true, result: Some(result), message: None, cache: Some(cache) });
+        }
         Action::Fields => acting.describe(&request.model, request.fields.as_deref(), &options).await?.into(),
         Action::Call => call(&acting, &request, &options).await?,
     };
-    Ok(CrudAnswer { success: true, result: Some(result), message: None })
+    Ok(CrudAnswer { success: true, result: Some(Output::Value(result)), message: None, cache: None })
+}
+
+/// Asks the system for what the request wants to know.
+async fn look_up(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {
+    Ok(match request.action {
+        Action::Search => Value::Array(acting.search(request.query(&acting.cx)?, options).await?),
+        Action::Count => acting.count(&request.model, &request.domain()?, options).await?.into(),
+        _ => read(acting, request, options).await?,
+    })
 }
 
 async fn create(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {

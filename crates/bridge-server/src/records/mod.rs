@@ -5,6 +5,7 @@
 //! and options are parsed, never passed through as text.
 
 mod acting;
+mod cache;
 mod crud;
 mod domain;
 mod fields;
@@ -17,6 +18,7 @@ mod values;
 mod write;
 
 pub use acting::{Acting, acting};
+pub use cache::{CacheUse, Freshness, Held, ReadCache, Stock};
 pub use crud::{Action, CrudAnswer, CrudRequest, Data, crud};
 pub use domain::parse_domain;
 pub use fields::ModelFields;
@@ -42,6 +44,10 @@ pub struct Records {
     fields: Cache<(SystemKey, Option<UserId>, ModelName), Arc<ModelFields>>,
     /// The leading number of the systems' versions, and when it was asked for.
     versions: Cache<SystemKey, (Timestamp, u32)>,
+    /// Whether a system's add-on tells of every write, and when that was asked for.
+    addons: Cache<SystemKey, (Timestamp, bool)>,
+    /// Answers, until a change makes them worthless.
+    pub cache: ReadCache,
     links: Fresh<(TenantId, UserId, SystemKey), Option<Arc<ErpLink>>>,
     allow_lists: Fresh<(TenantId, SystemKey), Arc<AllowList>>,
 }
@@ -59,6 +65,8 @@ impl Records {
         Self {
             fields: Cache::new(KNOWN_MODELS_MAX),
             versions: Cache::new(KNOWN_SYSTEMS_MAX),
+            addons: Cache::new(KNOWN_SYSTEMS_MAX),
+            cache: ReadCache::new(&config.cache),
             links: Fresh::new(age_max),
             allow_lists: Fresh::new(age_max),
         }

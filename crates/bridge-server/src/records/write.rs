@@ -90,6 +90,7 @@ impl Acting {
     }
 
     async fn perform(&self, model: &ModelName, work: Work, options: &Options) -> Result<Value, Problem> {
+        let _drops = self.cx.records.cache.writing(self.system.key, model, &work);
         let write = Write { model: model.clone(), work, context: options.0.clone() };
         self.adapter.perform(write).await.map_err(|error| self.problem(model, error))
     }

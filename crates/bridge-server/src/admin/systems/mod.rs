@@ -112,7 +112,7 @@ impl SystemView {
 const PROBE_WAIT: Duration = Duration::from_secs(15);
 
 /// A system of the tenant; `SystemNotFound` for any other, also one of another tenant.
-async fn find(cx: &Context, tenant: TenantId, system_id: &SystemId) -> Result<System, Problem> {
+pub(super) async fn find(cx: &Context, tenant: TenantId, system_id: &SystemId) -> Result<System, Problem> {
     cx.store.system(tenant, system_id).await?.ok_or_else(|| not_found(system_id))
 }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod barcode;
+mod cache;
 mod description;
 mod devices;
 mod health;
@@ -26,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .merge(auth::routes())
         .merge(barcode::routes())
+        .merge(cache::routes())
         .merge(devices::routes())
         .merge(health::routes())
         .merge(migration::routes())

@@ -5,9 +5,12 @@ use crate::api::openapi::{BODY, ERP, Refuses as _, TOKEN};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
-use crate::records::{self, CrudAnswer, CrudRequest};
+use crate::records::{self, CrudAnswer, CrudRequest, Freshness};
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
 use bridge_model::SystemId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -36,6 +39,10 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
 /// caller's own credential where they have linked one (`POST /api/v1/users/{user_id}/links`), and then the ERP judges
 /// what they may do; otherwise with the system's, and then only what an admin has opened
 /// (`PUT /api/v1/systems/{system_id}/allowed`). Admins may read whatever the system's credential may.
+///
+/// What is read may come out of the cache, which never answers what was before a change in the log. The header `x-cache`
+/// says so: `hit`, `miss` (asked for, and kept now) or `bypass` (none that is kept). `Cache-Control: no-cache` has it
+/// asked for, `no-store` keeps it out of the cache as well.
 #[utoipa::path(
     post,
     path = "/api/v1/systems/{system_id}/crud",
@@ -60,7 +67,29 @@ async fn crud(
     State(cx): State<Context>,
     caller: Caller,
     Path(system_id): Path<SystemId>,
+    headers: HeaderMap,
     Body(request): Body<CrudRequest>,
-) -> Result<Json<CrudAnswer>, Problem> {
-    records::crud(&cx, &caller, &system_id, request).await.map(Json)
+) -> Result<Response, Problem> {
+    let answer = records::crud(&cx, &caller, &system_id, request, freshness(&headers)).await?;
+    let cache = answer.cache.map(|cache| (X_CACHE, HeaderValue::from_static(cache.as_str())));
+    let mut response = Json(answer).into_response();
+    response.headers_mut().extend(cache);
+    Ok(response)
+}
+
+/// Says what the cache had to do with an answer.
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+
+fn freshness(headers: &HeaderMap) -> Freshness {
+    let wishes = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let mut freshness = Freshness::Any;
+    for wish in wishes.flat_map(|value| value.split(',')).map(str::trim) {
+        if wish.eq_ignore_ascii_case("no-store") {
+            return Freshness::Unkept;
+        }
+        if wish.eq_ignore_ascii_case("no-cache") {
+            freshness = Freshness::Asked;
+        }
+    }
+    freshness
 }
