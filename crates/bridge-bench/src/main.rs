@@ -40,6 +40,8 @@ enum Command {
     FloorServer,
     /// Serve a demo ERP without an event table, and print its address.
     DemoErp,
+    /// The same, each answer of which takes 10 ms.
+    SlowDemoErp,
 }
 
 /// What is measured and how.
@@ -93,7 +95,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             .context("start the runtime")?
             .block_on(cases::run_all(&args)),
         Command::FloorServer => many_threads()?.block_on(floor_server::serve()),
-        Command::DemoErp => many_threads()?.block_on(service::serve_demo_erp()),
+        Command::DemoErp => many_threads()?.block_on(service::serve_demo_erp(0)),
+        Command::SlowDemoErp => many_threads()?.block_on(service::serve_demo_erp(10)),
     }
 }
 

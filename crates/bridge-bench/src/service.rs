@@ -91,13 +91,20 @@ pub(crate) struct Service {
     pub(crate) push_key: String,
     /// The user's access token.
     pub(crate) token: String,
+    /// The admin's.
+    admin: String,
     bridgecore: PathBuf,
 }
 
 impl Service {
-    /// Starts it on an empty database, and makes the system and the user.
-    pub(crate) async fn create(bridgecore: &Path, database: Database, erp: SocketAddr) -> anyhow::Result<Self> {
-        let program = launch(bridgecore, &database, &[]).await?;
+    /// Starts it on an empty database with these settings, and makes the system and the user.
+    pub(crate) async fn create(
+        bridgecore: &Path,
+        database: Database,
+        erp: SocketAddr,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let program = launch(bridgecore, &database, settings).await?;
         let address = program.address;
         let admin = log_in(address, "admin").await?;
         let system = post(
@@ -114,7 +121,22 @@ impl Service {
         let user = json!({"username": "bench-user", "password": PASSWORD, "odoo_user_id": ODOO_USER});
         post(address, "/api/v1/users", &admin, &user).await?;
         let token = log_in(address, "bench-user").await?;
-        Ok(Self { program, database, push_key, token, bridgecore: bridgecore.to_owned() })
+        Ok(Self { program, database, push_key, token, admin, bridgecore: bridgecore.to_owned() })
+    }
+
+    /// Opens a model to the user, for reading.
+    pub(crate) async fn open_reading(&self, model: &str) -> anyhow::Result<()> {
+        let body = json!({ "models": { model: { "operations": ["read"] } } });
+        let bearer = bearer(&self.admin);
+        let path = "/api/v1/systems/bench/allowed";
+        let bytes = request("PUT", path, &[("authorization", &bearer)], body.to_string().as_bytes());
+        call_json(self.address(), &bytes).await.with_context(|| format!("PUT {path}")).map(drop)
+    }
+
+    /// What the admin is answered there.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let bytes = request("GET", path, &[("authorization", &bearer(&self.admin))], &[]);
+        call_json(self.address(), &bytes).await.with_context(|| format!("GET {path}"))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -228,10 +250,12 @@ fn text(answer: &Value, field: &str) -> anyhow::Result<String> {
     answer[field].as_str().map(str::to_owned).with_context(|| format!("an answer has no {field}"))
 }
 
-/// Serves a demo ERP without an event table until it is ended: it says what users may read, and is in nobody's way.
-pub(crate) async fn serve_demo_erp() -> anyhow::Result<()> {
+/// Serves a demo ERP without an event table until it is ended: it says what users may read, and is in nobody's way. Each
+/// of its answers takes so long.
+pub(crate) async fn serve_demo_erp(latency_ms: u64) -> anyhow::Result<()> {
     let options = Options { addon: Addon::None, ..Options::default() };
     let erp = DemoErp::start(options).await.context("start the demo ERP")?;
+    erp.faults().latency_ms(latency_ms);
     println!("{}", erp.url());
     std::future::pending().await
 }

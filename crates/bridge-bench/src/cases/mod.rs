@@ -5,6 +5,7 @@ mod fanout;
 mod migration;
 mod pull;
 mod receive;
+mod records;
 mod start;
 
 use crate::machine::Machine;
@@ -35,7 +36,7 @@ impl Bench<'_> {
     }
 
     async fn service(&self, database: Database, changes: i64) -> anyhow::Result<Service> {
-        let service = Service::create(&self.args.bridgecore, database, self.erp.address).await?;
+        let service = Service::create(&self.args.bridgecore, database, self.erp.address, &[]).await?;
         if changes == 0 {
             return Ok(service);
         }
@@ -110,6 +111,21 @@ async fn on_sqlite(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         pull::long_log(bench, &short, &long, long_log, pull::From::Database).await.context("the long log, read")?;
         short.program.stop().await?;
         long.program.stop().await?;
+    }
+    if bench.wants("records") {
+        let (program, settings) = (&bench.args.bridgecore, &records::SETTINGS);
+        let service =
+            Service::create(program, Database::sqlite(folder, "records")?, bench.erp.address, settings).await?;
+        service.open_reading("res.partner").await?;
+        records::cached(bench, &service).await.context("cached read")?;
+        records::added(bench, &service).await.context("read passed on")?;
+        service.program.stop().await?;
+        let slow = Program::start_own("slow-demo-erp").await.context("start the slow demo ERP")?;
+        let database = Database::sqlite(folder, "records-slow")?;
+        let service = Service::create(program, database, slow.address, settings).await?;
+        service.open_reading("res.partner").await?;
+        records::behind_slow_erp(bench, &service, &slow).await.context("read passed on to a slow ERP")?;
+        service.program.stop().await?;
     }
     if bench.wants("fanout") {
         let service = bench.service(Database::sqlite(folder, "fanout")?, 0).await?;

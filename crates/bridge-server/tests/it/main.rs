@@ -10,6 +10,7 @@
 mod admin;
 mod auth;
 mod barcode;
+mod cache;
 mod capture;
 mod crash;
 mod description;

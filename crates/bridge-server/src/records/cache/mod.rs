@@ -43,7 +43,6 @@ use crate::detection::{ModelOwners, owners};
 use crate::problem::Problem;
 use bridge_erp::Work;
 use bridge_model::{ModelName, Operation, Position, SystemKey, TenantId, Timestamp, UserId};
-use bridge_store::StoreError;
 use flights::Flights;
 use seen::{Made, Seen};
 use serde::Serialize;
@@ -228,10 +227,17 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn moment(&self) -> Result<Moment, StoreError> {
+    /// `None`: our own database can't be asked, so that nothing can be said of what is kept.
+    async fn moment(&self) -> Option<Moment> {
         let Self { cx, key, seen, owners } = self;
         let writes = cx.records.cache.writes.counted(key.system, &key.model);
-        Ok(Moment { head: seen.follow(&cx.store, key.tenant).await?, writes, owners: owners.version() })
+        match seen.follow(&cx.store, key.tenant).await {
+            Ok(head) => Some(Moment { head, writes, owners: owners.version() }),
+            Err(error) => {
+                tracing::warn!(tenant.id = key.tenant.0, error = %error, "the log can't be followed for the cache");
+                None
+            }
+        }
     }
 }
 
@@ -254,7 +260,9 @@ pub(super) async fn answer(
     let owners = owners(cx, &acting.system).await?;
     let seen = cache.seen(key.tenant);
     let reader = Reader { cx, key: &key, seen: &seen, owners: &owners };
-    let now = reader.moment().await?;
+    let Some(now) = reader.moment().await else {
+        return Ok((Output::Value(read.await?), CacheUse::Bypass));
+    };
     let operation = request.action.as_str();
     let hit = |entry: &Entry| {
         seen.hits.fetch_add(1, Ordering::Relaxed);
@@ -269,11 +277,15 @@ pub(super) async fn answer(
         return Ok((Output::Value(read.await?), CacheUse::Bypass));
     };
     let turn = if may_be_kept { Some(cache.flights.turn(&key, ms(settings.wait_ms)).await) } else { None };
-    if turn.is_some() && let Some(entry) = cache.look(&reader, now) {
+    if turn.is_some()
+        && let Some(entry) = cache.look(&reader, now)
+    {
         return hit(&entry);
     }
     // Asked for again: those who came while this one waited for its turn can use the answer as well.
-    let under = reader.moment().await?;
+    let Some(under) = reader.moment().await else {
+        return Ok((Output::Value(read.await?), CacheUse::Bypass));
+    };
     let read_at = cx.clock.now();
     let value = read.await?;
     seen.misses.fetch_add(1, Ordering::Relaxed);

@@ -4,6 +4,7 @@ use super::Made;
 use crate::detection::{ModelOwners, is_among};
 use crate::problem::Problem;
 use crate::records::crud::{Action, CrudRequest};
+use crate::records::order::ordered_by;
 use crate::records::{Acting, ModelFields, Options, parse_domain};
 use bridge_erp::{ErpField, FeedKind};
 use bridge_model::domain::{Condition, Domain, Operand, Operator};
@@ -68,7 +69,7 @@ pub(super) async fn made_of(
     }
     let order = request.order.as_deref().unwrap_or_default();
     let is_sortable = |name: &str| known.get(name).is_some_and(|field| is_column(field) && field.kind != "many2one");
-    if !Acting::ordered_by(order).all(|name| is_sortable(&name.to_ascii_lowercase())) {
+    if !ordered_by(order).all(|name| is_sortable(&name.to_ascii_lowercase())) {
         return Ok(None);
     }
     let by_own_order = request.action != Action::Count && order.trim().is_empty();
@@ -137,8 +138,20 @@ fn related(columns: &[&ErpField]) -> Vec<ModelName> {
 /// Whether a field is a column of its record.
 fn is_column(field: &ErpField) -> bool {
     let kinds = [
-        "boolean", "integer", "float", "monetary", "char", "text", "html", "selection", "date", "datetime", "json",
-        "reference", "many2one_reference", "many2one",
+        "boolean",
+        "integer",
+        "float",
+        "monetary",
+        "char",
+        "text",
+        "html",
+        "selection",
+        "date",
+        "datetime",
+        "json",
+        "reference",
+        "many2one_reference",
+        "many2one",
     ];
     field.stored && !field.by_company && kinds.contains(&field.kind.as_str())
 }

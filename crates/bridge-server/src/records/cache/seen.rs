@@ -48,6 +48,8 @@ struct State {
 #[derive(Debug, Default)]
 struct OfSystem {
     last: Position,
+    /// A source said that it may have missed something: what it told of before need not be all.
+    reset: Position,
     models: HashMap<ModelName, OfModel>,
 }
 
@@ -89,8 +91,7 @@ impl Seen {
                     return Ok(head);
                 }
             };
-            let query =
-                LogQuery { after, models: None, system: None, limit: ROWS, scan_max: ROWS, contents: false };
+            let query = LogQuery { after, models: None, system: None, limit: ROWS, scan_max: ROWS, contents: false };
             match store.read(tenant, &query).await? {
                 LogRead::Page(page) => self.note(page.changes, page.scanned_to),
                 LogRead::Trimmed { head, .. } | LogRead::Ahead { head } => self.begin_at(head),
@@ -105,6 +106,9 @@ impl Seen {
             return true;
         }
         let Some(of_system) = state.systems.get(&system) else { return false };
+        if of_system.reset > after {
+            return true;
+        }
         if *made == Made::OfSystem {
             return of_system.last > after;
         }
@@ -167,10 +171,11 @@ impl State {
         });
         of_model.last = position;
         match record_id {
+            None => of_system.reset = position,
             Some(id) if of_model.records.len() < RECORDS_MAX || of_model.records.contains_key(&id) => {
                 of_model.records.insert(id, position);
             }
-            _ => {
+            Some(_) => {
                 of_model.every = position;
                 of_model.records.clear();
             }
@@ -215,7 +220,9 @@ mod tests {
         assert!(changed(&seen, 10, "sale.order", &Made::OfSystem));
         assert!(changed(&seen, 9, "sale.order", &of(&[1])), "from before the log was followed");
         seen.note(vec![change(12, "res.partner", None)], Position::new(12));
-        assert!(changed(&seen, 11, "res.partner", &of(&[3])), "a reset is a change of every record");
+        for made in [of(&[3]), Made::OfModel, Made::OfSystem] {
+            assert!(changed(&seen, 11, "res.partner", &made) && changed(&seen, 11, "sale.order", &made), "a reset");
+        }
     }
 
     #[test]

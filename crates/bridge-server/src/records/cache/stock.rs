@@ -48,9 +48,8 @@ impl ReadCache {
         }
         let mut cleared = 0;
         for (key, _) in &self.kept {
-            let is_meant = key.tenant == tenant
-                && systems.contains(&key.system)
-                && model.is_none_or(|model| *model == key.model);
+            let is_meant =
+                key.tenant == tenant && systems.contains(&key.system) && model.is_none_or(|model| *model == key.model);
             if is_meant {
                 self.kept.invalidate(&*key);
                 cleared += 1;
