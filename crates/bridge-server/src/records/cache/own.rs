@@ -52,10 +52,13 @@ pub(super) async fn made_of(
     let by_number = |id: &RecordId| matches!(id, RecordId::Number(_));
     if request.record_id.is_some() || request.record_ids.is_some() {
         let ids: Vec<RecordId> = ids.cloned().collect();
-        return Ok(Some(match () {
-            () if !names.is_empty() => Made::OfSystem,
-            () if ids.iter().all(by_number) => Made::OfRecords(ids),
-            () => Made::OfModel,
+        return Ok(Some(if !names.is_empty() {
+            Made::OfSystem
+        } else if ids.iter().all(by_number) {
+            Made::OfRecords(ids)
+        } else {
+            // The log may call them by other ids than the request does.
+            Made::OfModel
         }));
     }
     let hides_archived = options.0.get("active_test") != Some(&Value::Bool(false));

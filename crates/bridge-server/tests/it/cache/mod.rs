@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 async fn seen(setup: Setup, models: &[(&str, Strategy)]) -> Stage {
     let stage = Stage::open(setup.config(|config| config.detection.owners_fresh_ms = 0)).await;
     let (tenant, system) = place(&stage.admin).await;
+    let names: Vec<&str> = models.iter().map(|(name, _)| *name).collect();
+    found(&stage.app, tenant, system, &names).await;
     for (name, strategy) in models {
         own(&stage.app, tenant, system, name, None, Some(*strategy)).await;
     }
@@ -31,21 +33,26 @@ async fn place(admin: &Client) -> (TenantId, SystemKey) {
     (tenant_of(admin).await, SystemKey(system["id"].as_i64().unwrap()))
 }
 
-async fn own(app: &App, tenant: TenantId, system: SystemKey, name: &str, from: Option<Strategy>, to: Option<Strategy>) {
-    let (store, model) = (&app.context().store, ModelName::parse(name).unwrap());
-    let found = FoundModel {
-        model: model.clone(),
+/// Discovers these models and no others.
+async fn found(app: &App, tenant: TenantId, system: SystemKey, names: &[&str]) {
+    let found = names.iter().map(|name| FoundModel {
+        model: ModelName::parse(*name).unwrap(),
         label: None,
         table_name: None,
         modules: None,
         class: ModelClass::Standard,
         has_write_date: true,
         available: Strategy::ALL.to_vec(),
-        recommended: to,
-    };
-    store.save_found_models(tenant, system, &[found], None).await.unwrap();
-    let steps = [(model, Ownership::Cut { from, to })];
-    assert!(store.move_ownership(tenant, system, &steps, None).await.unwrap(), "{steps:?}");
+        recommended: None,
+    });
+    let found: Vec<_> = found.collect();
+    app.context().store.save_found_models(tenant, system, &found, None).await.unwrap();
+}
+
+/// Gives a model another owner.
+async fn own(app: &App, tenant: TenantId, system: SystemKey, name: &str, from: Option<Strategy>, to: Option<Strategy>) {
+    let steps = [(ModelName::parse(name).unwrap(), Ownership::Cut { from, to })];
+    assert!(app.context().store.move_ownership(tenant, system, &steps, None).await.unwrap(), "{steps:?}");
 }
 
 /// Waits until everything that happened in the ERP is in the log.
