@@ -167,6 +167,7 @@ pub struct ErpModel {
 /// A field of a model as its system describes it.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own about the field")]
 pub struct ErpField {
     /// Its name.
     pub name: String,
