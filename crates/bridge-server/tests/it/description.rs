@@ -125,6 +125,8 @@ async fn every_operation_answers_as_it_is_described() {
             "/api/v1/systems/demo/crud",
             Some(json!({ "action": "read", "model": "res.partner" })),
         ),
+        ("readCacheStatistics", "GET", "/api/v1/cache", none()),
+        ("clearCache", "DELETE", "/api/v1/cache?system_id=demo", none()),
         ("unlinkUser", "DELETE", "/api/v1/users/1/links/demo", none()),
         ("planMigration", "POST", "/api/v1/systems/demo/migrate/plan", Some(migration.clone())),
         ("migrateRecords", "POST", "/api/v1/systems/demo/migrate", Some(migration)),

@@ -16,7 +16,7 @@ pub(super) struct Flights(Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>);
 pub(super) struct Turn<'a> {
     flights: &'a Flights,
     key: &'a Key,
-    turn: Option<OwnedMutexGuard<()>>,
+    held: Option<OwnedMutexGuard<()>>,
 }
 
 impl Flights {
@@ -27,8 +27,8 @@ impl Flights {
             Arc::clone(flights.entry(key.clone()).or_default())
         };
         // Made before the wait, so that whoever goes away while waiting leaves nothing behind.
-        let mut turn = Turn { flights: self, key, turn: None };
-        turn.turn = tokio::time::timeout(patience, flight.lock_owned()).await.ok();
+        let mut turn = Turn { flights: self, key, held: None };
+        turn.held = tokio::time::timeout(patience, flight.lock_owned()).await.ok();
         turn
     }
 }
@@ -36,7 +36,7 @@ impl Flights {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
-        self.turn = None;
+        self.held = None;
         // Whoever waits or reads has a hold on it, besides the map.
         if flights.get(self.key).is_some_and(|flight| Arc::strong_count(flight) == 1) {
             flights.remove(self.key);

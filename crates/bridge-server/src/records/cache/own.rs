@@ -53,12 +53,12 @@ pub(super) async fn made_of(
     if request.record_id.is_some() || request.record_ids.is_some() {
         let ids: Vec<RecordId> = ids.cloned().collect();
         return Ok(Some(if !names.is_empty() {
-            Made::OfSystem
+            Made::System
         } else if ids.iter().all(by_number) {
-            Made::OfRecords(ids)
+            Made::Records(ids)
         } else {
             // The log may call them by other ids than the request does.
-            Made::OfModel
+            Made::Model
         }));
     }
     let hides_archived = options.0.get("active_test") != Some(&Value::Bool(false));
@@ -76,7 +76,7 @@ pub(super) async fn made_of(
         return Ok(None);
     }
     let by_own_order = request.action != Action::Count && order.trim().is_empty();
-    Ok(Some(if by_own_order || !names.is_empty() { Made::OfSystem } else { Made::OfModel }))
+    Ok(Some(if by_own_order || !names.is_empty() { Made::System } else { Made::Model }))
 }
 
 /// Whether every change of a model's records gets into the log.

@@ -10,11 +10,11 @@ use std::sync::{Mutex, PoisonError, RwLock};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Made {
     /// Of these records of the model and of nothing else.
-    OfRecords(Vec<RecordId>),
+    Records(Vec<RecordId>),
     /// Of any records of the model.
-    OfModel,
+    Model,
     /// Of records of other models as well.
-    OfSystem,
+    System,
 }
 
 /// A tenant's log as it was followed.
@@ -109,16 +109,16 @@ impl Seen {
         if of_system.reset > after {
             return true;
         }
-        if *made == Made::OfSystem {
+        if *made == Made::System {
             return of_system.last > after;
         }
         let Some(of_model) = of_system.models.get(model) else { return false };
         match made {
-            Made::OfRecords(ids) => {
+            Made::Records(ids) => {
                 let is_newer = |id| of_model.records.get(id).is_some_and(|changed| *changed > after);
                 of_model.every > after || ids.iter().any(is_newer)
             }
-            Made::OfModel | Made::OfSystem => of_model.last > after,
+            Made::Model | Made::System => of_model.last > after,
         }
     }
 
@@ -211,16 +211,16 @@ mod tests {
         let seen = Seen::default();
         seen.begin_at(Position::new(10));
         seen.note(vec![change(11, "res.partner", Some(7))], Position::new(11));
-        let of = |ids: &[i64]| Made::OfRecords(ids.iter().copied().map(RecordId::Number).collect());
+        let of = |ids: &[i64]| Made::Records(ids.iter().copied().map(RecordId::Number).collect());
         assert!(changed(&seen, 10, "res.partner", &of(&[3, 7])));
         assert!(!changed(&seen, 10, "res.partner", &of(&[3])), "another record");
         assert!(!changed(&seen, 11, "res.partner", &of(&[7])), "read after it");
-        assert!(changed(&seen, 10, "res.partner", &Made::OfModel));
-        assert!(!changed(&seen, 10, "sale.order", &Made::OfModel), "another model");
-        assert!(changed(&seen, 10, "sale.order", &Made::OfSystem));
+        assert!(changed(&seen, 10, "res.partner", &Made::Model));
+        assert!(!changed(&seen, 10, "sale.order", &Made::Model), "another model");
+        assert!(changed(&seen, 10, "sale.order", &Made::System));
         assert!(changed(&seen, 9, "sale.order", &of(&[1])), "from before the log was followed");
         seen.note(vec![change(12, "res.partner", None)], Position::new(12));
-        for made in [of(&[3]), Made::OfModel, Made::OfSystem] {
+        for made in [of(&[3]), Made::Model, Made::System] {
             assert!(changed(&seen, 11, "res.partner", &made) && changed(&seen, 11, "sale.order", &made), "a reset");
         }
     }
@@ -231,13 +231,13 @@ mod tests {
         seen.begin_at(Position::START);
         let many = i64::try_from(RECORDS_MAX).unwrap() + 1;
         seen.note((1..=many).map(|n| change(n, "res.partner", Some(n))).collect(), Position::new(many));
-        let untouched = Made::OfRecords(vec![RecordId::Number(many + 5)]);
+        let untouched = Made::Records(vec![RecordId::Number(many + 5)]);
         assert!(changed(&seen, many - 1, "res.partner", &untouched));
         assert!(!changed(&seen, many, "res.partner", &untouched));
         let models = i64::try_from(MODELS_MAX).unwrap() + 1;
         let end = many + models;
         seen.note((1..=models).map(|n| change(many + n, &format!("m.n{n}"), Some(1))).collect(), Position::new(end));
-        assert!(changed(&seen, end - 1, "other.model", &Made::OfModel));
-        assert!(!changed(&seen, end, "other.model", &Made::OfModel));
+        assert!(changed(&seen, end - 1, "other.model", &Made::Model));
+        assert!(!changed(&seen, end, "other.model", &Made::Model));
     }
 }
