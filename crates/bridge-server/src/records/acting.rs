@@ -16,15 +16,25 @@ pub struct Acting {
     pub(super) system: Arc<System>,
     pub(super) adapter: Arc<dyn Adapter>,
     pub(super) rights: Rights,
-    /// When the settings of the system and the user's own credential were saved: with others, the answers may be others.
-    pub(super) saved_at: (Timestamp, Option<Timestamp>),
+    pub(super) access: Access,
+}
+
+/// Where the answers come from and whose rights they show. What was answered to one need not hold for another: whatever
+/// is remembered of a system has this in its key, so that new settings or a new credential begin with nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Access {
+    pub(super) system: SystemKey,
+    /// When the system's settings were saved, its credential among them.
+    pub(super) settings_at: Timestamp,
+    /// The user with a credential of their own, and when that was saved; `None`: the system's.
+    pub(super) own: Option<(UserId, Timestamp)>,
 }
 
 /// What holds for who acts.
 #[derive(Debug, Clone)]
 pub(super) enum Rights {
     /// The user's own credential: the system itself judges everything.
-    Own(UserId),
+    Own,
     /// The system's credential, and what an admin has opened.
     Listed {
         list: Arc<AllowList>,
@@ -49,16 +59,27 @@ pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
     let load = async { Ok(Some(cx.store.erp_link(key.0, key.1, key.2).await?.map(Arc::new))) };
     if let Some(link) = cx.records.links.get(&key, now, load).await?.flatten() {
         let adapter = cx.erps.linked_adapter(&system, &link)?;
-        let saved_at = (system.updated_at, Some(link.updated_at));
-        return Ok(Acting { cx: cx.clone(), system, adapter, rights: Rights::Own(caller.user), saved_at });
+        let access = Access::to(&system, Some((caller.user, link.updated_at)));
+        return Ok(Acting { cx: cx.clone(), system, adapter, rights: Rights::Own, access });
     }
     let key = (caller.tenant, system.key);
     let load = async { Ok(Some(Arc::new(cx.store.allow_list(key.0, key.1).await?))) };
     let list = cx.records.allow_lists.get(&key, now, load).await?.unwrap_or_default();
     let adapter = cx.erps.adapter(&system)?;
     let rights = Rights::Listed { list, reads_all: caller.is_admin() };
-    let saved_at = (system.updated_at, None);
-    Ok(Acting { cx: cx.clone(), system, adapter, rights, saved_at })
+    let access = Access::to(&system, None);
+    Ok(Acting { cx: cx.clone(), system, adapter, rights, access })
+}
+
+impl Access {
+    fn to(system: &System, own: Option<(UserId, Timestamp)>) -> Self {
+        Self { system: system.key, settings_at: system.updated_at, own }
+    }
+
+    /// The same with the system's own credential.
+    pub(super) fn of_system(self) -> Self {
+        Self { own: None, ..self }
+    }
 }
 
 impl Acting {
@@ -69,16 +90,13 @@ impl Acting {
 
     /// The user whose own credential is used, if one is.
     pub fn own_user(&self) -> Option<UserId> {
-        match self.rights {
-            Rights::Own(user) => Some(user),
-            Rights::Listed { .. } => None,
-        }
+        self.access.own.map(|(user, _)| user)
     }
 
     /// `Forbidden` if this is not open; with one's own credential the system itself judges.
     pub fn check(&self, model: &ModelName, operation: Operation) -> Result<(), Problem> {
         let is_open = match &self.rights {
-            Rights::Own(_) => true,
+            Rights::Own => true,
             Rights::Listed { reads_all: true, .. } if operation == Operation::Read => true,
             Rights::Listed { list, .. } => list.permits(model, operation),
         };

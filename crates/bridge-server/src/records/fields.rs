@@ -59,7 +59,7 @@ impl Acting {
     }
 
     async fn fields_at_most(&self, model: &ModelName, age_max: Duration) -> Result<Arc<ModelFields>, Problem> {
-        let (key, now) = ((self.system.key, self.own_user(), model.clone()), self.cx.clock.now());
+        let (key, now) = ((self.access, model.clone()), self.cx.clock.now());
         let known = &self.cx.records.fields;
         if let Some(fields) = known.get(&key).filter(|fields| now.since(fields.asked_at) < age_max) {
             return Ok(fields);
@@ -73,7 +73,7 @@ impl Acting {
 
     /// The leading number of the system's version.
     pub async fn version(&self, model: &ModelName) -> Result<u32, Problem> {
-        let (key, now) = (self.system.key, self.cx.clock.now());
+        let (key, now) = (self.access.of_system(), self.cx.clock.now());
         let age_max = ms(self.cx.config.records.fields_fresh_ms);
         if let Some((asked_at, major)) = self.cx.records.versions.get(&key)
             && now.since(asked_at) < age_max

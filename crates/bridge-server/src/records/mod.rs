@@ -17,6 +17,7 @@ mod read;
 mod values;
 mod write;
 
+use acting::Access;
 pub use acting::{Acting, acting};
 pub use cache::{CacheUse, Freshness, Held, ReadCache, Stock};
 pub use crud::{Action, CrudAnswer, CrudRequest, Data, crud};
@@ -40,12 +41,12 @@ pub type Record = Map<String, Value>;
 /// What is remembered between requests.
 #[derive(Debug)]
 pub struct Records {
-    /// The fields of models as the acting user sees them; `None` stands for the system's own credential.
-    fields: Cache<(SystemKey, Option<UserId>, ModelName), Arc<ModelFields>>,
+    /// The fields of models as the acting user sees them.
+    fields: Cache<(Access, ModelName), Arc<ModelFields>>,
     /// The leading number of the systems' versions, and when it was asked for.
-    versions: Cache<SystemKey, (Timestamp, u32)>,
+    versions: Cache<Access, (Timestamp, u32)>,
     /// Whether a system's add-on tells of every write, and when that was asked for.
-    addons: Cache<SystemKey, (Timestamp, bool)>,
+    addons: Cache<Access, (Timestamp, bool)>,
     /// Answers, until a change makes them worthless.
     pub cache: ReadCache,
     links: Fresh<(TenantId, UserId, SystemKey), Option<Arc<ErpLink>>>,
@@ -76,14 +77,5 @@ impl Records {
     pub fn rights_changed(&self) {
         self.links.forget_all();
         self.allow_lists.forget_all();
-    }
-
-    /// Makes what is known of a user's fields in a system be asked for anew; the credential there has changed.
-    pub fn forget_fields(&self, system: SystemKey, user: UserId) {
-        let stale: Vec<_> =
-            self.fields.iter().map(|(key, _)| key).filter(|key| (key.0, key.1) == (system, Some(user))).collect();
-        for key in stale {
-            self.fields.invalidate(&*key);
-        }
     }
 }

@@ -95,7 +95,7 @@ pub async fn link(cx: &Context, caller: &Caller, id: UserId, request: LinkUser) 
     };
     let saved =
         cx.store.save_erp_link(user.tenant, user.id, system.key, &request.username, &secret, erp_user_id).await?;
-    changed(cx, system.key, user.id);
+    cx.records.rights_changed();
     Ok(view(saved, system.system_id.clone()))
 }
 
@@ -115,7 +115,7 @@ pub async fn unlink(cx: &Context, caller: &Caller, id: UserId, system_id: &Syste
     if !cx.store.delete_erp_link(user.tenant, user.id, system.key).await? {
         return Err(Problem::new(ProblemKind::NotFound, Message::no_such_link()));
     }
-    changed(cx, system.key, user.id);
+    cx.records.rights_changed();
     Ok(())
 }
 
@@ -150,12 +150,6 @@ fn secret(request: &LinkUser) -> Result<LinkSecret, Problem> {
         return Err(Problem::field("password", Reason::password_or_key()));
     }
     Ok(LinkSecret { password, api_key })
-}
-
-/// Makes the rest of the service see it.
-fn changed(cx: &Context, system: SystemKey, user: UserId) {
-    cx.records.rights_changed();
-    cx.records.forget_fields(system, user);
 }
 
 fn view(link: ErpLink, system_id: SystemId) -> LinkView {

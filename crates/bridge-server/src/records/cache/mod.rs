@@ -35,6 +35,7 @@ mod writes;
 
 pub use stock::{Held, Stock};
 
+use super::acting::Access;
 use super::crud::{CrudRequest, Output};
 use super::{Acting, Options};
 use crate::config::{self, ms};
@@ -42,7 +43,7 @@ use crate::context::Context;
 use crate::detection::{ModelOwners, owners};
 use crate::problem::Problem;
 use bridge_erp::Work;
-use bridge_model::{ModelName, Operation, Position, SystemKey, TenantId, Timestamp, UserId};
+use bridge_model::{ModelName, Operation, Position, SystemKey, TenantId, Timestamp};
 use flights::Flights;
 use seen::{Made, Seen};
 use serde::Serialize;
@@ -111,10 +112,7 @@ const ENTRY_BYTES: usize = 400;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     tenant: TenantId,
-    system: SystemKey,
-    /// Whose credential; `None`: the system's.
-    user: Option<UserId>,
-    saved_at: (Timestamp, Option<Timestamp>),
+    access: Access,
     model: ModelName,
     asked: Arc<str>,
 }
@@ -194,7 +192,7 @@ impl ReadCache {
         let entry = self.kept.get(*key)?;
         let Entry { made, under, read_at, .. } = &*entry;
         let is_young = cx.clock.now().since(*read_at) < ms(cx.config.cache.ttl_ms);
-        let is_current = under.head >= now.head || !seen.has_changed(under.head, key.system, &key.model, made);
+        let is_current = under.head >= now.head || !seen.has_changed(under.head, key.access.system, &key.model, made);
         (is_young && is_current && under.owners == now.owners && under.writes.covers(now.writes)).then_some(entry)
     }
 }
@@ -230,7 +228,7 @@ impl Reader<'_> {
     /// `None`: our own database can't be asked, so that nothing can be said of what is kept.
     async fn moment(&self) -> Option<Moment> {
         let Self { cx, key, seen, owners } = self;
-        let writes = cx.records.cache.writes.counted(key.system, &key.model);
+        let writes = cx.records.cache.writes.counted(key.access.system, &key.model);
         match seen.follow(&cx.store, key.tenant).await {
             Ok(head) => Some(Moment { head, writes, owners: owners.version() }),
             Err(error) => {
@@ -317,9 +315,7 @@ impl Key {
         };
         Some(Self {
             tenant: acting.system.tenant,
-            system: acting.system.key,
-            user: acting.own_user(),
-            saved_at: acting.saved_at,
+            access: acting.access,
             model: request.model.clone(),
             asked: serde_json::to_string(&asked).ok()?.into(),
         })

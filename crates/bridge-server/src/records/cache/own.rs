@@ -97,9 +97,9 @@ async fn is_seen(acting: &Acting, owners: &ModelOwners, model: &ModelName) -> bo
 /// Whether the system's add-on tells of every write: the public one waits a while, and may leave deletions out.
 async fn addon_tells_all(acting: &Acting) -> bool {
     let Acting { cx, system, .. } = acting;
-    let now = cx.clock.now();
+    let (key, now) = (acting.access.of_system(), cx.clock.now());
     let fresh = crate::config::ms(cx.config.records.fields_fresh_ms);
-    if let Some((asked_at, tells_all)) = cx.records.addons.get(&system.key)
+    if let Some((asked_at, tells_all)) = cx.records.addons.get(&key)
         && now.since(asked_at) < if tells_all { fresh } else { fresh.min(ASKED_AGAIN_AFTER) }
     {
         return tells_all;
@@ -113,7 +113,7 @@ async fn addon_tells_all(acting: &Acting) -> bool {
             false
         }
     };
-    cx.records.addons.insert(system.key, (now, tells_all));
+    cx.records.addons.insert(key, (now, tells_all));
     tells_all
 }
 

@@ -42,7 +42,8 @@ struct State {
     /// What is older can't be judged.
     known_after: Position,
     systems: HashMap<SystemKey, OfSystem>,
-    models: usize,
+    /// How many models and records are told apart.
+    told_apart: usize,
 }
 
 #[derive(Debug, Default)]
@@ -70,8 +71,9 @@ const BEHIND_MAX: i64 = 20_000;
 /// The most records of a model whose changes are told apart; beyond, all of them are taken to have changed.
 const RECORDS_MAX: usize = 4_096;
 
-/// The most models that are told apart, over all systems of the tenant; beyond, everything is taken to have changed.
-const MODELS_MAX: usize = 10_000;
+/// The most models and records that are told apart, over all systems of the tenant, so that no log takes much memory;
+/// beyond, everything is taken to have changed.
+const TOLD_APART_MAX: usize = 20_000;
 
 impl Seen {
     /// Where the log ends at some moment after this was called, with everything up to there taken note of.
@@ -153,7 +155,7 @@ impl Seen {
             state.note(change);
         }
         state.read_to = Some(read_to);
-        if state.models > MODELS_MAX {
+        if state.told_apart > TOLD_APART_MAX {
             *state = State { read_to: Some(read_to), known_after: read_to, ..State::default() };
         }
     }
@@ -164,19 +166,20 @@ impl State {
         let Change { position, body: NewChange { system, model, record_id, .. }, .. } = change;
         let of_system = self.systems.entry(system).or_default();
         of_system.last = position;
-        let models = &mut self.models;
+        let told_apart = &mut self.told_apart;
         let of_model = of_system.models.entry(model).or_insert_with(|| {
-            *models += 1;
+            *told_apart += 1;
             OfModel::default()
         });
         of_model.last = position;
         match record_id {
             None => of_system.reset = position,
             Some(id) if of_model.records.len() < RECORDS_MAX || of_model.records.contains_key(&id) => {
-                of_model.records.insert(id, position);
+                *told_apart += usize::from(of_model.records.insert(id, position).is_none());
             }
             Some(_) => {
                 of_model.every = position;
+                *told_apart -= of_model.records.len();
                 of_model.records.clear();
             }
         }
@@ -234,9 +237,16 @@ mod tests {
         let untouched = Made::Records(vec![RecordId::Number(many + 5)]);
         assert!(changed(&seen, many - 1, "res.partner", &untouched));
         assert!(!changed(&seen, many, "res.partner", &untouched));
-        let models = i64::try_from(MODELS_MAX).unwrap() + 1;
+        // A model and a record of it each.
+        let models = i64::try_from(TOLD_APART_MAX).unwrap() / 2 + 1;
         let end = many + models;
-        seen.note((1..=models).map(|n| change(many + n, &format!("m.n{n}"), Some(1))).collect(), Position::new(end));
+        let some = |from: i64, to: i64| {
+            let changes = (from..=to).map(|n| change(many + n, &format!("m.n{n}"), Some(1))).collect();
+            seen.note(changes, Position::new(many + to));
+        };
+        some(1, models - 2);
+        assert!(!changed(&seen, many, "other.model", &Made::Model));
+        some(models - 1, models);
         assert!(changed(&seen, end - 1, "other.model", &Made::Model));
         assert!(!changed(&seen, end, "other.model", &Made::Model));
     }

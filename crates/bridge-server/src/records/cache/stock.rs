@@ -33,7 +33,7 @@ impl ReadCache {
         let (hits, misses) = (seen.hits.load(Ordering::Relaxed), seen.misses.load(Ordering::Relaxed));
         let mut stock = Stock { hits, misses, ..Stock::default() };
         for (key, entry) in self.kept.iter().filter(|(key, _)| key.tenant == tenant) {
-            let held = stock.held.entry((key.system, key.model.clone())).or_default();
+            let held = stock.held.entry((key.access.system, key.model.clone())).or_default();
             held.entries += 1;
             held.bytes += u64::try_from(key.asked.len() + entry.text.get().len() + ENTRY_BYTES).unwrap_or_default();
         }
@@ -48,8 +48,9 @@ impl ReadCache {
         }
         let mut cleared = 0;
         for (key, _) in &self.kept {
-            let is_meant =
-                key.tenant == tenant && systems.contains(&key.system) && model.is_none_or(|model| *model == key.model);
+            let is_meant = key.tenant == tenant
+                && systems.contains(&key.access.system)
+                && model.is_none_or(|model| *model == key.model);
             if is_meant {
                 self.kept.invalidate(&*key);
                 cleared += 1;

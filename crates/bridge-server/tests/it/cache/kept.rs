@@ -2,7 +2,7 @@
 
 use super::{ask, asked_again, by_id, caught_up, own, place, seen, write};
 use crate::records::{crud, result};
-use crate::support::{Setup, on_both_databases};
+use crate::support::{Setup, demo_erp, on_both_databases};
 use bridge_model::Strategy;
 use reqwest::Method;
 use reqwest::header::CACHE_CONTROL;
@@ -14,6 +14,7 @@ on_both_databases!(
     only_models_whose_every_change_is_seen_are_kept,
     writers_see_what_they_wrote_before_the_log_tells,
     answers_belong_to_who_asked,
+    new_settings_begin_with_nothing,
     it_is_shown_cleared_and_gone_around,
 );
 
@@ -179,6 +180,27 @@ async fn answers_belong_to_who_asked(setup: Setup) {
     user.delete(&format!("/api/v1/users/{id}/links/demo")).await.expect(200);
     assert_eq!(ask(&user, &orders).await.1, "miss", "as the admin, who has not asked");
     assert_eq!(ask(&stage.admin, &orders).await.1, "hit");
+    stage.end().await;
+}
+
+async fn new_settings_begin_with_nothing(setup: Setup) {
+    let stage = seen(setup, &[("res.partner", Strategy::Capture)]).await;
+    let other = demo_erp().await;
+    write(&stage.erp, "res.partner", 7, json!({ "city": "Ifrane" }));
+    write(&other, "res.partner", 7, json!({ "city": "Oujda" }));
+    let body = by_id(7, &["city"]);
+    assert_eq!(asked_again(&stage.admin, &body).await, "hit");
+    // As when the company moves its ERP, and back again.
+    for (erp, city) in [(&other, "Oujda"), (&stage.erp, "Ifrane")] {
+        let described = erp.faults().calls("res.partner", "fields_get");
+        let moved = json!({ "connection_config": erp.connection() });
+        stage.admin.put("/api/v1/systems/demo", &moved).await.expect(200);
+        assert_eq!(ask(&stage.admin, &body).await, (json!({ "id": 7, "city": city }), "miss".to_owned()));
+        // Its fields need not be those of the one before.
+        assert!(erp.faults().calls("res.partner", "fields_get") > described);
+        assert_eq!(ask(&stage.admin, &body).await.1, "hit");
+    }
+    other.stop().await;
     stage.end().await;
 }
 
