@@ -4,9 +4,9 @@ use crate::db::sqlite::{Remembered, Writing};
 use crate::db::{Db, Param, Row, Statement, params};
 use crate::rights::{models_from_text, models_text};
 use crate::{LogSpan, Store, StoreError};
+use bridge_model::entropy::hex;
 use bridge_model::{AppType, DeviceId, ModelName, Position, SystemKey, TenantId, Timestamp, UserId};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// What a cursor is of. Two pulls that ask for different things have different cursors, so that confirming the
 /// narrower one never skips what it did not ask for.
@@ -418,11 +418,7 @@ fn system_column(key: &CursorKey) -> i64 {
 /// may be longer than an index entry of PostgreSQL can be.
 fn filter_key(key: &CursorKey) -> String {
     let Some(models) = &key.models else { return String::new() };
-    Sha256::digest(models_text(models.clone())).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&Sha256::digest(models_text(models.clone())))
 }
 
 fn app_of_device(row: &Row) -> Result<AppOfDevice, StoreError> {

@@ -4,7 +4,7 @@
 //! ready, which means that it sees whatever is committed from then on; and the owner, once a look that it began after
 //! it knew of that has succeeded, gives the model up. Until then both put what they find into the log.
 
-use crate::db::{Row, Statement, params};
+use crate::db::{Expect, Row, Statement, params};
 use crate::source::require;
 use crate::{Fence, Store, StoreError};
 use bridge_model::{ModelClass, ModelName, Strategy, SystemKey, TenantId, Timestamp};
@@ -164,7 +164,7 @@ impl Store {
                 "UPDATE tracked_models SET chosen = ?4 WHERE tenant_id = ?1 AND system_key = ?2 AND model = ?3",
                 params![tenant, system, model, choice_word(*choice)],
             );
-            statements.push(update.expecting(crate::db::Expect::Rows(1)));
+            statements.push(update.expecting(Expect::Rows(1)));
         }
         if let Some(fallback) = fallback {
             statements.push(Statement::new(
@@ -175,6 +175,26 @@ impl Store {
         }
         statements.push(count_up(tenant, system));
         self.db().write(statements).await.map(drop)
+    }
+
+    /// Takes steps that were planned when detection had this version. False: it has another by now, and nothing is done.
+    /// [`StoreError::Fenced`] if the fence is no longer current.
+    pub async fn move_ownership_at(
+        &self,
+        tenant: TenantId,
+        system: SystemKey,
+        version: i64,
+        steps: &[(ModelName, Ownership)],
+        fence: &Fence,
+    ) -> Result<bool, StoreError> {
+        let now = self.now();
+        let count_up = Statement::new(
+            "UPDATE detections SET version = version + 1 WHERE tenant_id = ?1 AND system_key = ?2 AND version = ?3",
+            params![tenant, system, version],
+        );
+        let mut statements = vec![require(fence, now), count_up.expecting(Expect::Rows(1))];
+        statements.extend(steps.iter().map(|(model, step)| step_statement(tenant, system, model, step, now)));
+        self.all_or_nothing(statements).await
     }
 
     /// Takes steps in the ownership of models, all in one transaction. A step whose condition does not hold changes

@@ -58,13 +58,19 @@ impl Store {
     }
 
     /// Gives a lease `ttl` more from now on; `false` if it ran out or somebody else has it.
-    pub async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
+    pub async fn renew_lease(&self, lease: &mut Lease, ttl: Duration) -> Result<bool, StoreError> {
         let now = self.now();
-        self.changed(Statement::new(
-            "UPDATE leases SET expires_at = ?3 WHERE name = ?1 AND token = ?2 AND expires_at > ?4",
-            params![lease.name.as_str(), lease.token, now.plus(ttl), now],
-        ))
-        .await
+        let expires_at = now.plus(ttl);
+        let renewed = self
+            .changed(Statement::new(
+                "UPDATE leases SET expires_at = ?3 WHERE name = ?1 AND token = ?2 AND expires_at > ?4",
+                params![lease.name.as_str(), lease.token, expires_at, now],
+            ))
+            .await?;
+        if renewed {
+            lease.expires_at = expires_at;
+        }
+        Ok(renewed)
     }
 
     /// Gives a lease back before its time; one that is already lost is nobody's concern.

@@ -2,7 +2,8 @@
 //! writes were seen.
 
 use crate::db::{Statement, params};
-use crate::{Store, StoreError};
+use crate::source::require;
+use crate::{Fence, Store, StoreError};
 use bridge_model::{ModelName, SystemKey, TenantId, Timestamp};
 use std::collections::BTreeSet;
 
@@ -77,14 +78,17 @@ impl Store {
         Ok(models.await?.into_iter().collect())
     }
 
-    /// Forgets what is known of models by polling: the next look at one is a first one again.
+    /// Forgets what is known of models by polling: the next look at one is a first one again. [`StoreError::Fenced`] if
+    /// the fence is no longer current.
     pub async fn forget_polled(
         &self,
         tenant: TenantId,
         system: SystemKey,
         models: &[ModelName],
+        fence: &Fence,
     ) -> Result<(), StoreError> {
-        let statements = models.iter().flat_map(|model| forget(tenant, system, model)).collect();
+        let mut statements = vec![require(fence, self.now())];
+        statements.extend(models.iter().flat_map(|model| forget(tenant, system, model)));
         self.db().write(statements).await.map(drop)
     }
 }

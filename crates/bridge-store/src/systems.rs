@@ -237,6 +237,7 @@ impl Store {
             "strategy_health",
             "polled_models",
             "polled_ids",
+            "reader_notes",
             "mirrored_states",
             "event_marks",
             "credentials",

@@ -2,6 +2,7 @@
 
 use bridge_model::{ModelName, Strategy, Timestamp};
 use bridge_store::{Choice, Ownership, StrategyHealth, TrackedModel};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// By what it is judged whether a strategy works.
@@ -67,43 +68,75 @@ pub fn wanted(model: &TrackedModel, fallback: Choice) -> Option<Strategy> {
 /// The steps that bring each model closer to who should own it. `has_addon`: an add-on keeps an event table, whether
 /// or not it tells of the model.
 pub fn plan(models: &[TrackedModel], fallback: Choice, has_addon: bool, judge: &Judge<'_>) -> Vec<Move> {
-    models.iter().filter_map(|model| next(model, wanted(model, fallback), has_addon, judge)).collect()
+    let around = Around { has_addon, busy: models.iter().flat_map(|model| [model.owner, model.successor]).collect() };
+    models.iter().filter_map(|model| next(model, wanted(model, fallback), &around, judge)).collect()
 }
 
-fn next(model: &TrackedModel, wanted: Option<Strategy>, has_addon: bool, judge: &Judge<'_>) -> Option<Move> {
+/// What matters beside the model itself.
+struct Around {
+    has_addon: bool,
+    /// The strategies that have a share in any model.
+    busy: BTreeSet<Option<Strategy>>,
+}
+
+impl Around {
+    /// Whether a strategy reads nothing now because no model is its own, so that nothing is known of how it works.
+    fn is_idle(&self, strategy: Strategy) -> bool {
+        matches!(strategy, Strategy::Wal | Strategy::Poll) && !self.busy.contains(&Some(strategy))
+    }
+}
+
+fn next(model: &TrackedModel, wanted: Option<Strategy>, around: &Around, judge: &Judge<'_>) -> Option<Move> {
     let step = |step| Some(Move { model: model.found.model.clone(), step, with_reset: false });
     let Some(wanted) = wanted else {
         // Also where nobody owned it so far: that is decided as well, since until then the add-on's events are taken.
         let is_open = model.owner.is_some() || model.successor.is_some() || model.owned_since.is_none();
         return is_open.then_some(Ownership::Cut { from: model.owner, to: None }).and_then(step);
     };
-    let Some(owner) = model.owner else {
+    if model.owned_since.is_none() {
         // Until now the add-on's events were taken, whatever it told of: it is the one who hands over.
-        let first = if has_addon && model.owned_since.is_none() { Strategy::Addon } else { wanted };
+        let first = if around.has_addon { Strategy::Addon } else { wanted };
         return step(Ownership::Cut { from: None, to: Some(first) });
-    };
-    let may_keep = judge.may_keep(owner, model.owned_since);
+    }
+    let may_keep = model.owner.is_some_and(|owner| judge.may_keep(owner, model.owned_since));
     let others = model.found.available.iter().copied().filter(|other| *other != wanted);
     let target = std::iter::once(wanted).chain(others).find(|strategy| {
-        if *strategy == owner {
-            return may_keep && model.found.available.contains(&owner);
+        if Some(*strategy) == model.owner {
+            return may_keep && model.found.available.contains(strategy);
         }
-        // One that never said anything is begun with only if it is asked for.
-        judge.works(*strategy) || (*strategy == wanted && judge.of(wanted).is_none())
+        // One that says nothing is begun with only if it is asked for.
+        judge.works(*strategy) || (*strategy == wanted && may_be_tried(wanted, model, may_keep, around, judge))
     });
-    let target = target.unwrap_or(owner);
+    let target = target.or(model.owner).unwrap_or(wanted);
     match model.successor {
-        None if target == owner => None,
+        None if model.owner == Some(target) => None,
         Some(successor) if successor == target => {
-            // The owner can't say any more that it read everything from before its successor was ready.
+            // Nobody, or an owner that fails, can say that everything from before its successor was ready was read.
             (model.successor_ready && !may_keep).then(|| Move {
                 model: model.found.model.clone(),
-                step: Ownership::Cut { from: Some(owner), to: Some(target) },
+                step: Ownership::Cut { from: model.owner, to: Some(target) },
                 with_reset: true,
             })
         }
         // With the owner as its target, this calls the hand-over off.
         _ => step(Ownership::HandOver(target)),
+    }
+}
+
+/// Whether it is worth a try to hand a model over to a strategy that is asked for and does not say that it works.
+fn may_be_tried(wanted: Strategy, model: &TrackedModel, may_keep: bool, around: &Around, judge: &Judge<'_>) -> bool {
+    if model.successor == Some(wanted) {
+        // It goes on trying, and the owner on reading.
+        return may_keep;
+    }
+    match judge.of(wanted) {
+        None => true,
+        // What it last said was said when it had something to read. If that was an error, it is tried again only after
+        // a while.
+        Some(health) => {
+            let is_rested = model.owned_since.is_none_or(|since| judge.now.since(since) >= judge.patience);
+            around.is_idle(wanted) && (health.failing_since.is_none() || is_rested)
+        }
     }
 }
 
@@ -178,10 +211,43 @@ mod tests {
         };
         let first = Ownership::Cut { from: None, to: Some(ADDON) };
         assert_eq!(step_of(&polled(None), &[]), Some((first, false)));
-        let again = Ownership::Cut { from: None, to: Some(POLL) };
-        assert_eq!(step_of(&polled(Some(at(5))), &[]), Some((again, false)));
         let moving = TrackedModel { owner: Some(ADDON), ..polled(Some(at(990))) };
         assert_eq!(step_of(&moving, &[health(ADDON, 999, None)]), Some((Ownership::HandOver(POLL), false)));
+    }
+
+    #[test]
+    fn what_changed_while_nobody_owned_a_model_is_made_up_for_by_a_reset() {
+        let nobodys = |successor, ready| TrackedModel {
+            choice: Choice::Strategy(POLL),
+            owned_since: Some(at(5)),
+            ..model(None, successor, ready)
+        };
+        let begin = Some((Ownership::HandOver(POLL), false));
+        for health in [vec![], vec![health(POLL, 999, None)], vec![health(POLL, 5, None)]] {
+            assert_eq!(step_of(&nobodys(None, false), &health), begin, "{health:?}");
+        }
+        assert_eq!(step_of(&nobodys(Some(POLL), false), &[]), None, "it has not looked yet");
+        let cut = Ownership::Cut { from: None, to: Some(POLL) };
+        assert_eq!(step_of(&nobodys(Some(POLL), true), &[health(POLL, 999, None)]), Some((cut, true)));
+        let none = TrackedModel { choice: Choice::Nothing, ..nobodys(Some(POLL), true) };
+        assert_eq!(step_of(&none, &[]), Some((Ownership::Cut { from: None, to: None }, false)), "called off");
+    }
+
+    #[test]
+    fn one_that_rests_because_nothing_is_its_own_is_begun_with_when_it_is_asked_for() {
+        let addon = health(ADDON, 999, None);
+        let chosen = |since: i64| TrackedModel {
+            choice: Choice::Strategy(POLL),
+            owned_since: Some(at(since)),
+            ..model(Some(ADDON), None, false)
+        };
+        let begin = Some((Ownership::HandOver(POLL), false));
+        assert_eq!(step_of(&chosen(990), &[addon.clone(), health(POLL, 5, None)]), begin, "it said nothing for long");
+        let failed = [addon, health(POLL, 5, Some(6))];
+        assert_eq!(step_of(&chosen(990), &failed), None, "it has just been taken away from one that fails");
+        assert_eq!(step_of(&chosen(900), &failed), begin);
+        let trying = TrackedModel { successor: Some(POLL), ..chosen(900) };
+        assert_eq!(step_of(&trying, &failed), None, "it goes on trying");
     }
 
     #[test]

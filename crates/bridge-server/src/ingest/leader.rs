@@ -4,10 +4,11 @@
 use super::{capture, poll, pull, wal, watch};
 use crate::config::ms;
 use crate::context::Context;
+use crate::erps::parse_connection;
 use crate::mirror;
 use crate::supervise::keep_going;
 use bridge_model::{Strategy, SystemKey, Timestamp};
-use bridge_store::{Lease, System};
+use bridge_store::{Lease, StoreError, System};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
@@ -41,13 +42,13 @@ const KINDS: &[Kind] = &[
     Kind {
         strategy: Strategy::Capture,
         lease: "capture",
-        applies: |_, system| capture::applies(system),
+        applies: |_, system| names_database(system),
         read: |cx, system, lease, stop| capture::read_while_leading(cx, system, lease, stop).boxed(),
     },
     Kind {
         strategy: Strategy::Wal,
         lease: "wal",
-        applies: |_, system| wal::applies(system),
+        applies: |_, system| names_database(system),
         read: |cx, system, lease, stop| wal::read_while_leading(cx, system, lease, stop).boxed(),
     },
     Kind {
@@ -57,6 +58,11 @@ const KINDS: &[Kind] = &[
         read: |cx, system, lease, stop| poll::poll_while_leading(cx, system, lease, stop).boxed(),
     },
 ];
+
+/// Whether a system names the ERP's database, which may have an outbox and whose log may be read.
+fn names_database(system: &System) -> bool {
+    parse_connection(&system.connection).is_ok_and(|connection| connection.postgres_url.is_some())
+}
 
 /// Who sees to it that each model has the best of them.
 const WATCH: Kind = Kind {
@@ -180,21 +186,12 @@ async fn lead(cx: Context, node: String, kind: &Kind, system: System, stop: Canc
     }
 }
 
-/// Renews a reader's lease when a third of it has passed. False: another node leads.
-pub(super) async fn keep_lease(cx: &Context, system: &System, lease: &mut Lease) -> bool {
+/// Renews a reader's lease when a third of it has passed. False: it has run out, and another node may have read since,
+/// so that nothing that is remembered may be relied on. The error leaves that open: whatever is under way has failed.
+pub(super) async fn keep_lease(cx: &Context, lease: &mut Lease) -> Result<bool, StoreError> {
     let ttl = ms(cx.config.ingest.lease_ms);
     if cx.clock.now().plus(ttl * 2 / 3) < lease.expires_at {
-        return true;
+        return Ok(true);
     }
-    match cx.store.acquire_lease(&lease.name, &lease.holder, ttl).await {
-        Ok(Some(renewed)) => {
-            *lease = renewed;
-            true
-        }
-        Ok(None) => false,
-        Err(error) => {
-            tracing::warn!(system.id = %system.system_id, error = %error, "renew the reader's lease");
-            false
-        }
-    }
+    cx.store.renew_lease(lease, ttl).await
 }

@@ -54,13 +54,11 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
     };
     let mut pause = ms(cx.config.ingest.pull_interval_min_ms);
     loop {
-        if !reader.keep_lease().await {
-            return reader.lease;
-        }
         let looked = tokio::select! {
             () = stop.cancelled() => return reader.lease,
             looked = reader.look() => looked,
         };
+        let Some(looked) = looked.transpose() else { return reader.lease };
         // Where there is no event table, a wake-up has nothing to hurry.
         let can_hurry = !matches!(looked, Ok(Looked::NoFeed));
         if let Some(why) = trouble(cx, &looked) {
@@ -121,10 +119,6 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn keep_lease(&mut self) -> bool {
-        leader::keep_lease(self.cx, self.system, &mut self.lease).await
-    }
-
     /// The pause after a look: short while there is news, longer step by step while there is none, backing off
     /// after failures.
     fn next_pause(&mut self, last: Duration, looked: Result<Looked, Problem>) -> Duration {
@@ -179,17 +173,20 @@ impl Reader<'_> {
         self.last_look = (now, Instant::now());
     }
 
-    /// One look at the table.
-    async fn look(&mut self) -> Result<Looked, Problem> {
+    /// One look at the table. `None`: the lease was lost before its end.
+    async fn look(&mut self) -> Result<Option<Looked>, Problem> {
+        if !leader::keep_lease(self.cx, &mut self.lease).await? {
+            return Ok(None);
+        }
         let began_at = self.cx.clock.now();
         self.notice_jumps(began_at);
         let adapter = self.cx.erps.adapter(self.system)?;
         let owners = detection::owners(self.cx, self.system).await?;
         let mut source = self.source().await?;
         if !self.refresh_info(&adapter, &source).await? {
-            return Ok(Looked::NoFeed);
+            return Ok(Some(Looked::NoFeed));
         }
-        let Some((asked_at, info)) = self.info.clone() else { return Ok(Looked::NoFeed) };
+        let Some((asked_at, info)) = self.info.clone() else { return Ok(Some(Looked::NoFeed)) };
         if let Some(identity) = new_life(&source, &info) {
             // What was gone when this life was first seen is nobody's loss, or was told with the new life.
             self.cleaned_to = info.cleaned_to;
@@ -202,7 +199,8 @@ impl Reader<'_> {
         let finished_before = finished_before(self.cx, asked_at, &info);
         // Before our clock was put forward, nothing that it said can be compared with what it says now.
         let settle_before = if self.even_since < finished_before { finished_before } else { Timestamp::default() };
-        let (source, looked) = self.read(&adapter, source, settle_before, &owners).await?;
+        let read = self.read(&adapter, source, settle_before, &owners).await?;
+        let Some((source, looked)) = read else { return Ok(None) };
         if looked != Looked::HeldBack {
             let all = |_: &ModelName| true;
             let fence = self.lease.fence();
@@ -218,7 +216,7 @@ impl Reader<'_> {
             status.newest_id = newest_id;
             status.look_began_at = Some(began_at);
         });
-        Ok(looked)
+        Ok(Some(looked))
     }
 
     async fn source(&self) -> Result<SourceState, Problem> {
@@ -275,14 +273,14 @@ impl Reader<'_> {
     }
 
     /// Reads the rows above what was read and those that have appeared in the gaps, batch by batch, until there are no
-    /// more.
+    /// more. `None`: the lease was lost on the way.
     async fn read(
         &mut self,
         adapter: &Arc<dyn Adapter>,
         mut source: SourceState,
         finished_before: Timestamp,
         owners: &ModelOwners,
-    ) -> Result<(SourceState, Looked), Problem> {
+    ) -> Result<Option<(SourceState, Looked)>, Problem> {
         let settings = self.cx.config.ingest.clone();
         let mut any = false;
         loop {
@@ -324,14 +322,17 @@ impl Reader<'_> {
                 self.save(&source, rows, progress, owners).await?;
                 source = self.source().await?;
             }
-            // A long backlog can take longer than the lease holds.
-            if !got_on || step.held_back || !full || !self.keep_lease().await {
+            if !got_on || step.held_back || !full {
                 let looked = match (step.held_back, any) {
                     (true, _) => Looked::HeldBack,
                     (false, true) => Looked::Changes,
                     (false, false) => Looked::Nothing,
                 };
-                return Ok((source, looked));
+                return Ok(Some((source, looked)));
+            }
+            // A long backlog can take longer than the lease holds.
+            if !leader::keep_lease(self.cx, &mut self.lease).await? {
+                return Ok(None);
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::detection::{self, Judge, Move};
 use crate::problem::Problem;
 use bridge_model::{Strategy, Timestamp};
-use bridge_store::{Append, Choice, Lease, Ownership, System};
+use bridge_store::{Append, Detection, Lease, Ownership, System};
 use tokio_util::sync::CancellationToken;
 
 /// Watches until `stop`, or until the lease is lost. Answers the lease as last renewed.
@@ -18,19 +18,18 @@ pub(super) async fn watch_while_leading(
 ) -> Lease {
     let mut watch = Watch { cx, system, lease, watched_since: cx.clock.now(), look_up_at: cx.clock.now(), failures: 0 };
     loop {
-        if !leader::keep_lease(cx, system, &mut watch.lease).await {
-            return watch.lease;
-        }
         let watched = tokio::select! {
             () = stop.cancelled() => return watch.lease,
             watched = watch.step() => watched,
         };
-        if let Err(problem) = watched {
-            tracing::warn!(
+        match watched {
+            Ok(true) => {}
+            Ok(false) => return watch.lease,
+            Err(problem) => tracing::warn!(
                 system.id = %system.system_id,
                 causes = %problem.causes(),
                 "watch over how changes are seen: {}", cx.texts.english(&problem.message)
-            );
+            ),
         }
         tokio::select! {
             () = stop.cancelled() => return watch.lease,
@@ -50,11 +49,15 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    async fn step(&mut self) -> Result<(), Problem> {
+    /// False: the lease is lost.
+    async fn step(&mut self) -> Result<bool, Problem> {
+        if !leader::keep_lease(self.cx, &mut self.lease).await? {
+            return Ok(false);
+        }
         let looked_up = if self.cx.clock.now() >= self.look_up_at { self.look_up().await } else { Ok(()) };
         // Also when the system can't be asked: that is when others have to take over.
         self.assign().await?;
-        looked_up
+        looked_up.map(|()| true)
     }
 
     async fn look_up(&mut self) -> Result<(), Problem> {
@@ -78,15 +81,10 @@ impl Watch<'_> {
     /// Takes the steps that bring each model closer to who should own it.
     async fn assign(&self) -> Result<(), Problem> {
         let (store, tenant, key) = (&self.cx.store, self.system.tenant, self.system.key);
-        let before = store.detection(tenant, key).await?;
+        // Before the models: whatever changes from here on makes the steps that are planned outdated. The models of one
+        // moment and the default of another could leave a model to nobody that an admin has just chosen a strategy for.
+        let Some(Detection { version, fallback, .. }) = store.detection(tenant, key).await? else { return Ok(()) };
         let models = store.tracked_models(tenant, key).await?;
-        let after = store.detection(tenant, key).await?;
-        if before.as_ref().map(|detection| detection.version) != after.as_ref().map(|detection| detection.version) {
-            // The models of one moment and the default of another could leave a model to nobody that an admin has just
-            // chosen a strategy for, and what changes meanwhile would never be told. The next step sees both.
-            return Ok(());
-        }
-        let fallback = after.map_or(Choice::Auto, |detection| detection.fallback);
         let health = store.strategy_health(tenant, key).await?;
         let judge = Judge {
             health: &health,
@@ -102,15 +100,18 @@ impl Watch<'_> {
         }
         self.say_resets(&moves).await?;
         let steps: Vec<_> = moves.iter().map(|moved| (moved.model.clone(), moved.step.clone())).collect();
-        store.move_ownership(tenant, key, &steps, Some(&self.lease.fence())).await?;
+        if !store.move_ownership_at(tenant, key, version, &steps, &self.lease.fence()).await? {
+            // The next step sees what has changed.
+            return Ok(());
+        }
         self.cx.owners.forget(key);
         self.tell(&moves);
         self.cx.hub.nudge_all(key);
         Ok(())
     }
 
-    /// Before a model is taken from an owner that can't say how far it came, the log says that everything of it may
-    /// have changed. If we are cut off in between, the step is repeated.
+    /// Before a model is taken from an owner that can't say how far it came, or from nobody, the log says that everything
+    /// of it may have changed. If we are cut off in between, the step is repeated.
     async fn say_resets(&self, moves: &[Move]) -> Result<(), Problem> {
         let models: Vec<_> = moves.iter().filter(|moved| moved.with_reset).map(|moved| moved.model.clone()).collect();
         if models.is_empty() {
@@ -126,13 +127,14 @@ impl Watch<'_> {
 
     fn tell(&self, moves: &[Move]) {
         for Move { model, step, with_reset } in moves {
-            if *with_reset {
+            let is_from_nobody = matches!(step, Ownership::Cut { from: None, .. });
+            if *with_reset && !is_from_nobody {
                 self.cx.metrics.takeovers.inc();
                 tracing::warn!(
                     system.id = %self.system.system_id, model = %model, step = ?step,
                     "a strategy has failed for too long: the next best has taken over"
                 );
-            } else if !matches!(step, Ownership::Cut { from: None, .. }) {
+            } else if *with_reset || !is_from_nobody {
                 tracing::info!(system.id = %self.system.system_id, model = %model, step = ?step, "a model changes hands");
             }
         }

@@ -11,11 +11,11 @@ use crate::erps::parse_connection;
 use crate::problem::Problem;
 use anyhow::Context as _;
 use bridge_erp::Adapter;
+use bridge_model::entropy::hex;
 use bridge_model::{SystemKey, TenantId, Timestamp};
 use bridge_store::{Credential, NewJob, RenewedKey, System};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,11 +180,7 @@ impl Look<'_> {
 
 /// What stands for a key where it must not be read.
 fn hash_of(key: &str) -> String {
-    Sha256::digest(key).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&Sha256::digest(key))
 }
 
 /// Makes a job's error of a problem, in the language of the log.

@@ -9,6 +9,7 @@ use std::time::Duration;
 contract! {
     found_models_are_kept_and_what_is_gone_is_forgotten,
     ownership_moves_only_step_by_step,
+    steps_that_were_planned_before_something_changed_are_not_taken,
     a_choice_of_an_unknown_model_keeps_nothing,
     health_tells_since_when_a_strategy_fails,
 }
@@ -117,6 +118,27 @@ async fn ownership_moves_only_step_by_step(bed: Bed) {
     assert_eq!(seen().await, (Some(poll), Some(addon), false));
     assert!(step(Ownership::Cut { from: Some(poll), to: None }).await);
     assert_eq!(seen().await, (None, None, false));
+}
+
+async fn steps_that_were_planned_before_something_changed_are_not_taken(bed: Bed) {
+    let (store, tenant, system) = place(&bed).await;
+    store.save_found_models(tenant, system, &[found("res.partner")], None).await.unwrap();
+    let lease = store.acquire_lease("watch", "a node", Duration::from_secs(5)).await.unwrap().unwrap();
+    let version = async || store.detection(tenant, system).await.unwrap().unwrap().version;
+    let steps = |to| [(model("res.partner"), Ownership::Cut { from: None, to: Some(to) })];
+    let move_at =
+        async |version, to| store.move_ownership_at(tenant, system, version, &steps(to), &lease.fence()).await;
+    let planned_at = version().await;
+    store.choose_strategies(tenant, system, &[(model("res.partner"), Choice::Nothing)], None).await.unwrap();
+    assert!(!move_at(planned_at, Strategy::Poll).await.unwrap(), "somebody has chosen");
+    assert_eq!(one(&store, tenant, system).await.owner, None);
+    let planned_at = version().await;
+    assert!(move_at(planned_at, Strategy::Poll).await.unwrap());
+    assert_eq!(one(&store, tenant, system).await.owner, Some(Strategy::Poll));
+    assert!(!move_at(planned_at, Strategy::Addon).await.unwrap(), "the steps count as a change as well");
+    bed.clock.advance(Duration::from_secs(6));
+    let fenced = move_at(version().await, Strategy::Addon).await;
+    assert!(matches!(fenced, Err(StoreError::Fenced)), "{fenced:?}");
 }
 
 async fn a_choice_of_an_unknown_model_keeps_nothing(bed: Bed) {

@@ -28,7 +28,7 @@ async fn fenced(store: &Store, tenant: TenantId, fence: Fence) -> bool {
 
 async fn a_lease_has_one_holder_until_it_runs_out(bed: Bed) {
     let store = &bed.open().await;
-    let first = take(store, "one").await.unwrap();
+    let mut first = take(store, "one").await.unwrap();
     assert_eq!((first.name.as_str(), first.holder.as_str()), ("pull:1", "one"));
     assert_eq!(first.expires_at, bed.clock.now().plus(Duration::from_mins(1)));
     assert_eq!(take(store, "two").await, None);
@@ -40,20 +40,21 @@ async fn a_lease_has_one_holder_until_it_runs_out(bed: Bed) {
     let second = take(store, "two").await.unwrap();
     assert!(second.token > first.token);
     assert_eq!(take(store, "one").await, None);
-    assert!(!store.renew_lease(&first, Duration::from_mins(1)).await.unwrap());
+    assert!(!store.renew_lease(&mut first, Duration::from_mins(1)).await.unwrap());
 }
 
 async fn a_renewed_lease_keeps_its_token(bed: Bed) {
     let store = &bed.open().await;
-    let first = take(store, "one").await.unwrap();
+    let mut first = take(store, "one").await.unwrap();
     bed.clock.advance(Duration::from_mins(1).checked_sub(Duration::from_secs(1)).unwrap());
-    assert!(store.renew_lease(&first, Duration::from_mins(1)).await.unwrap());
+    assert!(store.renew_lease(&mut first, Duration::from_mins(1)).await.unwrap());
+    assert_eq!(first.expires_at, bed.clock.now().plus(Duration::from_mins(1)));
     bed.clock.advance(Duration::from_mins(1).checked_sub(Duration::from_secs(1)).unwrap());
-    let again = take(store, "one").await.unwrap();
+    let mut again = take(store, "one").await.unwrap();
     assert_eq!(again.token, first.token);
     assert_eq!(again.expires_at, bed.clock.now().plus(Duration::from_mins(1)));
     bed.clock.advance(Duration::from_mins(1));
-    assert!(!store.renew_lease(&again, Duration::from_mins(1)).await.unwrap(), "what ran out is not renewed");
+    assert!(!store.renew_lease(&mut again, Duration::from_mins(1)).await.unwrap(), "what ran out is not renewed");
     let anew = take(store, "one").await.unwrap();
     assert!(anew.token > first.token, "what the holder began before is fenced off");
 }

@@ -50,7 +50,14 @@ async fn what_is_known_is_kept_with_the_changes_or_not_at_all(bed: Bed) {
     let anew = save(&known(7, None), true, &[(1, Some(b"five"))]);
     store.append(tenant, Append { polled: Some(anew), ..Append::default() }).await.unwrap();
     assert_eq!(store.polled_ids(tenant, SYSTEM, &model()).await.unwrap(), [(1, b"five".to_vec())]);
-    store.forget_polled(tenant, SYSTEM, &[model()]).await.unwrap();
+
+    // Whoever polled before can't take away what its successor knows.
+    let ttl = Duration::from_secs(5);
+    let now = store.acquire_lease("poller", "another node", ttl).await.unwrap().unwrap();
+    let refused = store.forget_polled(tenant, SYSTEM, &[model()], &lease.fence()).await;
+    assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
+    assert_eq!(store.polled_ids(tenant, SYSTEM, &model()).await.unwrap(), [(1, b"five".to_vec())]);
+    store.forget_polled(tenant, SYSTEM, &[model()], &now.fence()).await.unwrap();
     assert_eq!(store.polled(tenant, SYSTEM, &model()).await.unwrap(), None);
     assert_eq!(store.polled_ids(tenant, SYSTEM, &model()).await.unwrap(), []);
 }

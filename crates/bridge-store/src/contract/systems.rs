@@ -1,7 +1,7 @@
 //! Registered systems and their secrets.
 
 use super::{Bed, contract};
-use crate::{NewSystem, Store, StoreError, System};
+use crate::{Append, NewSystem, ReaderNote, Store, StoreError, System};
 use bridge_model::{Clock as _, ModelName, SystemId, SystemKey, TenantId};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -183,6 +183,10 @@ async fn a_deleted_system_keeps_its_name_and_its_key(bed: Bed) {
     let second = store.create_system(tenant, new_system("second")).await.unwrap();
     store.save_readable(tenant, first.key, 7, &[ModelName::parse("res.partner").unwrap()], &[]).await.unwrap();
     store.save_readable(tenant, second.key, 7, &[], &[]).await.unwrap();
+    let note = |system| Some(ReaderNote { system, reader: "reader", note: "a".to_owned() });
+    for system in [first.key, second.key] {
+        store.append(tenant, Append { note: note(system), ..Append::default() }).await.unwrap();
+    }
     assert!(store.delete_system(tenant, &id("odoo")).await.unwrap());
     assert!(!store.delete_system(tenant, &id("odoo")).await.unwrap());
     assert!(store.system(tenant, &id("odoo")).await.unwrap().is_none());
@@ -192,6 +196,8 @@ async fn a_deleted_system_keeps_its_name_and_its_key(bed: Bed) {
     assert!(!store.update_system(&first).await.unwrap());
     assert_eq!(store.readable(tenant, first.key, 7).await.unwrap(), None);
     assert!(store.readable(tenant, second.key, 7).await.unwrap().is_some());
+    assert_eq!(store.reader_note(tenant, first.key, "reader").await.unwrap(), None);
+    assert!(store.reader_note(tenant, second.key, "reader").await.unwrap().is_some());
     assert_eq!(store.all_systems().await.unwrap().len(), 1);
 
     let again = store.create_system(tenant, new_system("odoo")).await.unwrap();

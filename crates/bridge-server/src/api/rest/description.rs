@@ -8,9 +8,9 @@ use crate::problem::{Problem, ProblemKind};
 use axum::Extension;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bridge_model::entropy::hex;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -39,12 +39,7 @@ impl Pages {
     /// The pages for a description.
     pub(in crate::api) fn new(description: &Value) -> Self {
         let description = description.to_string();
-        let mut tag = String::from("\"");
-        for byte in Sha256::digest(&description).iter().take(16) {
-            // Writing to a String cannot fail.
-            let _ = write!(tag, "{byte:02x}");
-        }
-        tag.push('"');
+        let tag = format!("\"{}\"", hex(&Sha256::digest(&description)[..16]));
         // Beside the page, whatever path a proxy puts before both. No other server is asked to judge the description.
         let page = Config::from("../openapi.json").validator_url("none").display_request_duration(true);
         Self(Arc::new(Shown {

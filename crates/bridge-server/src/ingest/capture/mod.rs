@@ -38,11 +38,6 @@ const BACKLOG_BATCHES: u32 = 20;
 /// The shortest pause after a failure.
 const FAILURE_PAUSE_MIN: Duration = Duration::from_millis(100);
 
-/// Whether a system names a database that may have an outbox.
-pub(super) fn applies(system: &System) -> bool {
-    parse_connection(&system.connection).is_ok_and(|connection| connection.postgres_url.is_some())
-}
-
 /// How many errors of each table's triggers the reader has answered, for whoever looks beside it.
 pub async fn answered_errors(store: &Store, system: &System) -> Result<BTreeMap<String, i64>, StoreError> {
     let note = store.reader_note(system.tenant, system.key, PLACE).await?;
@@ -62,13 +57,11 @@ pub(super) async fn read_while_leading(
     let mut pause = ms(cx.config.ingest.capture_interval_min_ms);
     let mut failures = 0_u32;
     loop {
-        if !leader::keep_lease(cx, system, &mut lease).await {
-            return lease;
-        }
         let looked = tokio::select! {
             () = stop.cancelled() => return lease,
             looked = look(cx, system, &mut session, &mut lease) => looked,
         };
+        let Some(looked) = looked.transpose() else { return lease };
         pause = match looked {
             Ok(Looked::NotInstalled) => {
                 failures = 0;
@@ -156,13 +149,16 @@ enum Looked {
     NotInstalled,
 }
 
-/// One look.
+/// One look. `None`: the lease was lost before its end.
 async fn look(
     cx: &Context,
     system: &System,
     session: &mut Option<Session>,
     lease: &mut Lease,
-) -> Result<Looked, Problem> {
+) -> Result<Option<Looked>, Problem> {
+    if !leader::keep_lease(cx, lease).await? {
+        return Ok(None);
+    }
     if session.is_none() {
         *session = open(cx, system, lease).await?;
     }
@@ -170,7 +166,7 @@ async fn look(
         cx.readers.update(system.key, Strategy::Capture, |status| status.state = ReaderState::NoFeed);
         let why = "no capture is installed in the ERP's database";
         detection::failed(cx, system, Strategy::Capture, why).await;
-        return Ok(Looked::NotInstalled);
+        return Ok(Some(Looked::NotInstalled));
     };
     let owners = detection::owners(cx, system).await?;
     let mut work = Work { cx, system, lease, owners: &owners };
@@ -180,12 +176,12 @@ async fn look(
     let pulse = open.outbox.pulse(&open.database, open.place.witness).await?;
     if !pulse.has_witness {
         work.begin_anew(open).await?;
-        return Ok(Looked::Changes);
+        return Ok(Some(Looked::Changes));
     }
     work.answer_marks(open, &pulse).await?;
     let behind = pulse.last_id;
     cx.readers.update(system.key, Strategy::Capture, |status| status.newest_id = status.newest_id.max(behind));
-    let any = work.drain(open, &pulse).await?;
+    let Some(any) = work.drain(open, &pulse).await? else { return Ok(None) };
     let covered = |model: &ModelName| {
         let tables = open.tables.of_model(model);
         !tables.is_empty() && tables.iter().all(|table| open.triggers.fire_on(table))
@@ -201,7 +197,7 @@ async fn look(
         status.last_success_at = Some(now);
         status.last_error = None;
     });
-    Ok(if any { Looked::Changes } else { Looked::Nothing })
+    Ok(Some(if any { Looked::Changes } else { Looked::Nothing }))
 }
 
 /// Connects; `None` if there is no outbox.
@@ -341,12 +337,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Takes the rows that can be seen, batch by batch, until there are no more. True: there were some.
+    /// Takes the rows that can be seen, batch by batch, until there are no more. True: there were some. `None`: the
+    /// lease was lost on the way.
     ///
     /// What is in a batch, and in all batches before it, could be seen at one moment. Batches of different moments would
     /// swap a record's writes: the second can be committed, and have a higher id, after a batch was read that lacks the
     /// first.
-    async fn drain(&mut self, session: &mut Session, pulse: &Pulse) -> Result<bool, Problem> {
+    async fn drain(&mut self, session: &mut Session, pulse: &Pulse) -> Result<Option<bool>, Problem> {
         let limit = self.cx.config.ingest.capture_rows_max;
         let incarnation = session.place.incarnation();
         let rows = session.outbox.rows(&session.database, &incarnation, session.floor, limit).await?;
@@ -358,15 +355,15 @@ impl Work<'_> {
             is_full = ids.len() >= most as usize;
             for batch in ids.chunks(limit.max(1) as usize) {
                 // A long backlog can take longer than the lease holds.
-                if !leader::keep_lease(self.cx, self.system, self.lease).await {
-                    return Ok(any);
+                if !leader::keep_lease(self.cx, self.lease).await? {
+                    return Ok(None);
                 }
                 let rows = session.outbox.rows_of(&session.database, &incarnation, batch).await?;
                 any |= self.pass(session, rows).await?;
             }
         }
         session.raise_floor(pulse).await?;
-        Ok(any)
+        Ok(Some(any))
     }
 
     /// Puts rows into the log and then deletes them. True: there were some that had not been read before.

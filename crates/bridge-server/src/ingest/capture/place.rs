@@ -1,6 +1,7 @@
 //! What the reader of an outbox remembers between two looks, saved in the same transaction as what it read.
 
 use bridge_erp::odoo::database::capture::outbox::Witness;
+use bridge_model::entropy::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -50,13 +51,8 @@ impl Place {
 
     /// The short name of this life in source ids.
     pub(super) fn incarnation(&self) -> String {
-        use std::fmt::Write as _;
         let digest = Sha256::digest(format!("{}#{}", self.life, self.restarts));
-        digest.iter().take(8).fold(String::new(), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(&digest[..8])
     }
 
     /// Remembers that `rows` were read: their witnesses. Answers the ids that may be deleted once that is durable.

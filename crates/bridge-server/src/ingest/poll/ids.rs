@@ -100,6 +100,12 @@ impl IdSet {
         self.within(low, high).flat_map(|(number, block)| Self::cut(number, block, low, high)).collect()
     }
 
+    /// The first of those from `low` on, in order, at most `most`.
+    pub(super) fn list_from(&self, low: i64, most: usize) -> Vec<i64> {
+        let blocks = self.within(low, i64::MAX);
+        blocks.flat_map(|(number, block)| Self::cut(number, block, low, i64::MAX)).take(most).collect()
+    }
+
     /// The blocks that have changed since this was last asked, as they are to be saved.
     pub(super) fn take_changed(&mut self) -> Vec<(i64, Option<Vec<u8>>)> {
         let changed = std::mem::take(&mut self.changed);
@@ -264,6 +270,8 @@ mod tests {
                 let (low, high) = (dice.random_range(0..15_000), dice.random_range(10_000..100_000));
                 let wanted: Vec<i64> = if low <= high { plain.range(low..=high).copied().collect() } else { vec![] };
                 assert_eq!((set.list(low, high), set.count(low, high)), (wanted.clone(), wanted.len() as u64));
+                let first: Vec<i64> = plain.range(low..).take(50).copied().collect();
+                assert_eq!(set.list_from(low, 50), first);
                 assert!(wanted.iter().all(|id| set.contains(*id)) && !set.contains(10_000_001));
             }
         }

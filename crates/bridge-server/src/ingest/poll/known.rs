@@ -1,7 +1,7 @@
 //! What is known of a polled model: which records it has, and which were written lately.
 
 use super::ids::IdSet;
-use super::session::{Failure, Session, second_of};
+use super::session::{Failure, Session, second_of, time_of};
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::{ModelClass, ModelName, NewChange};
@@ -43,6 +43,8 @@ pub(super) struct Known {
     pub(super) thorough: Option<(Instant, usize)>,
     /// What of `polled.settled_to` is durable, in seconds.
     pub(super) settled_saved: i64,
+    /// Up to which id the records were last compared one by one, and when, where they have no times.
+    pub(super) walked: (i64, Option<Instant>),
 }
 
 /// Bytes of a noted record.
@@ -52,7 +54,11 @@ impl Known {
     /// What is known of a model that was looked at before; `None` if it was not.
     pub(super) async fn load(session: &Session<'_>, target: &Target) -> Result<Option<Self>, Failure> {
         let (store, tenant, system) = (&session.cx.store, session.system.tenant, session.system.key);
-        let Some(polled) = store.polled(tenant, system, &target.model).await? else { return Ok(None) };
+        let Some(mut polled) = store.polled(tenant, system, &target.model).await? else { return Ok(None) };
+        // A time that can't have come would hide everything that is written until then.
+        let believed_to = time_of(session.believed_to());
+        polled.seen_to = polled.seen_to.min(believed_to);
+        polled.quiet_to = polled.quiet_to.map(|quiet_to| quiet_to.min(believed_to));
         let ids = IdSet::load(store.polled_ids(tenant, system, &target.model).await?)
             .map_err(|error| Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error))?;
         Ok(Some(Self::of(polled, ids)))
@@ -68,6 +74,7 @@ impl Known {
             contents: None,
             has_messages: false,
             thorough: None,
+            walked: (0, None),
             settled_saved,
             polled,
         }

@@ -36,6 +36,9 @@ const UNSAVED_MAX_S: i64 = 60;
 /// A range with no more records than this is listed instead of halved further.
 const LISTED_MAX: u64 = 1_000;
 
+/// How many records are compared one by one at once where they have no times.
+const WALKED_MAX: usize = 1_000;
+
 /// How a look is done.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
@@ -70,6 +73,9 @@ pub(super) async fn look(
         made_since(session, target, known, &mut found).await?;
     }
     deleted(session, target, known, &mut found).await?;
+    if !target.has_write_date {
+        walk(session, target, known, &mut found).await?;
+    }
     Ok(found)
 }
 
@@ -139,8 +145,9 @@ async fn tell(
 ) -> Result<(), Failure> {
     let now = Instant::now();
     for second in rows.iter().filter_map(|row| row.written) {
-        session.observe(second, now);
-        known.polled.seen_to = known.polled.seen_to.max(time_of(second));
+        if session.observe(second, now) {
+            known.polled.seen_to = known.polled.seen_to.max(time_of(second));
+        }
     }
     let reached = session.reached(now).unwrap_or(i64::MIN);
     let mut news: Vec<Row> = Vec::new();
@@ -374,6 +381,23 @@ async fn deleted(
             ranges.push((low, high, count));
         }
     }
+    Ok(())
+}
+
+/// Compares some of the records one by one, now these and then the next. A deletion and a creation that was committed
+/// late, with an id from before, leave the count as it was; where records have no times, nothing else shows the creation.
+async fn walk(session: &mut Session<'_>, target: &Target, known: &mut Known, found: &mut Found) -> Result<(), Failure> {
+    let interval = ms(session.cx.config.detection.poll.thorough_interval_ms);
+    let (walked_to, walked_at) = known.walked;
+    if walked_at.is_some_and(|at| at.elapsed() < interval) {
+        return Ok(());
+    }
+    let part = known.ids.list_from(walked_to + 1, WALKED_MAX);
+    if let Some(last) = part.last() {
+        compare(session, target, known, (walked_to + 1, *last), found).await?;
+    }
+    // Behind the last of them it begins anew.
+    known.walked = (if part.len() < WALKED_MAX { 0 } else { part[WALKED_MAX - 1] }, Some(Instant::now()));
     Ok(())
 }
 

@@ -131,7 +131,7 @@ impl Poller<'_> {
         let known = store.polled_models(system.tenant, system.key).await?;
         let gone: Vec<ModelName> = known.into_iter().filter(|model| !mine.contains(model)).collect();
         if !gone.is_empty() {
-            store.forget_polled(system.tenant, system.key, &gone).await?;
+            store.forget_polled(system.tenant, system.key, &gone, &self.session.lease.fence()).await?;
         }
         self.slots.retain(|model, _| mine.contains(model));
         let now = Instant::now();

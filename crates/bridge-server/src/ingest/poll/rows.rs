@@ -84,10 +84,10 @@ pub(super) async fn ids_above(
     Ok(rows.iter().filter_map(|row| row.get("id")?.as_i64()).collect())
 }
 
-/// The record that was written last.
+/// The record that was written last, of those whose time can have come.
 pub(super) async fn newest(session: &mut Session<'_>, target: &Target) -> Result<Option<Row>, Failure> {
     // Records without a time would come first.
-    let written = json!([["write_date", "!=", false]]);
+    let written = json!([["write_date", "<", time_of(session.believed_to() + 1).to_odoo()]]);
     Ok(read(session, target, written, "write_date desc, id desc", 1).await?.pop())
 }
 

@@ -4,7 +4,7 @@ use super::clock::ErpClock;
 use super::trail::PolledTrail;
 use crate::config::ms;
 use crate::context::Context;
-use crate::ingest::pipeline;
+use crate::ingest::{leader, pipeline};
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::{Adapter, ErpError, ErpErrorClass, ErpErrorKind, ErpField, SearchRead};
@@ -180,11 +180,19 @@ impl<'a> Session<'a> {
         Ok(self.cx.store.source(self.system.tenant, self.system.key).await?.epoch)
     }
 
-    /// Notes that a record was written in this second of the ERP's clock.
-    pub(super) fn observe(&mut self, second: i64, at: Instant) {
-        if second <= second_of(self.cx.clock.now()) + AHEAD_MAX_S {
+    /// Notes that a record was written in this second of the ERP's clock. False: that second can't have come yet, so
+    /// that nothing may be concluded from it.
+    pub(super) fn observe(&mut self, second: i64, at: Instant) -> bool {
+        let is_believed = second <= self.believed_to();
+        if is_believed {
             self.clock.observe(second, at);
         }
+        is_believed
+    }
+
+    /// The last second that a record can have been written in.
+    pub(super) fn believed_to(&self) -> i64 {
+        second_of(self.cx.clock.now()) + AHEAD_MAX_S
     }
 
     /// The second that the ERP's clock had reached by `at`, at least.
@@ -231,15 +239,9 @@ impl<'a> Session<'a> {
         outcome.map_err(Failure::from)
     }
 
-    /// Renews the lease when a third of it has passed.
+    /// Renews the lease from time to time.
     pub(super) async fn keep_lease(&mut self) -> Result<(), Failure> {
-        let ttl = ms(self.cx.config.ingest.lease_ms);
-        if self.cx.clock.now().plus(ttl * 2 / 3) < self.lease.expires_at {
-            return Ok(());
-        }
-        let renewed = self.cx.store.acquire_lease(&self.lease.name, &self.lease.holder, ttl).await?;
-        self.lease = renewed.ok_or(Failure::Lost)?;
-        Ok(())
+        if leader::keep_lease(self.cx, &mut self.lease).await? { Ok(()) } else { Err(Failure::Lost) }
     }
 }
 

@@ -2,6 +2,7 @@
 //! told how far it may forget once that is durable.
 
 use super::prepare::{Prepared, read_to};
+use super::taken::Taken;
 use super::{Ended, WalState, Work};
 use crate::config::ms;
 use crate::detection::{self, ModelOwners};
@@ -14,7 +15,7 @@ use bridge_erp::odoo::database::wal::slot::{self, IN_USE, Look};
 use bridge_erp::odoo::database::wal::{Lsn, Piece, Stream, Target, Transactions};
 use bridge_erp::odoo::database::{Database, DatabaseError, DatabaseErrorKind, RowChange, RowKey, TableKind, TableMap};
 use bridge_model::{ModelClass, ModelName, NewChange, Origin, RecordId, Strategy};
-use bridge_store::WalPlace;
+use bridge_store::{Append, WalPlace};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,11 +34,12 @@ const NO_SUCH_OBJECT: &str = "42704";
 
 /// Reads until something is wrong.
 pub(super) async fn follow(work: &Work<'_>, prepared: Prepared) -> Result<Ended, Problem> {
-    let Prepared { database, target, place, owners, tables } = prepared;
+    let Prepared { database, target, place, resent_from, owners, tables } = prepared;
     let stream = match start(work, &database, &target, &place.slot).await {
         Err(error) if is_undefined(&error) => return Ok(Ended::AnotherHistory),
         started => started?,
     };
+    let taken = Taken::load(work, &place.life).await?;
     let mut follower = Follower {
         work,
         database,
@@ -46,6 +48,8 @@ pub(super) async fn follow(work: &Work<'_>, prepared: Prepared) -> Result<Ended,
         rows: Vec::new(),
         resent_rows: 0,
         resent_to: read_to(&place),
+        known_models: taken.before(resent_from),
+        taken,
         read_to: read_to(&place),
         saved_to: read_to(&place),
         saved_at: Instant::now(),
@@ -61,6 +65,7 @@ pub(super) async fn follow(work: &Work<'_>, prepared: Prepared) -> Result<Ended,
     };
     let mut looks = tokio::time::interval(ms(work.cx.config.wal.look_interval_ms));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    follower.note_taken().await?;
     loop {
         tokio::select! {
             piece = follower.stream.next() => match piece {
@@ -113,6 +118,9 @@ struct Follower<'a> {
     resent_rows: usize,
     /// What was committed before this place was read before this stream began.
     resent_to: Lsn,
+    /// The models of which everything that comes again should be in our log.
+    known_models: BTreeSet<ModelName>,
+    taken: Taken,
     /// Everything that was committed before this place is in our log.
     read_to: Lsn,
     /// The place that is saved, up to which the database may forget.
@@ -184,10 +192,25 @@ impl Follower<'_> {
         if changes.is_empty() {
             return Ok(true);
         }
+        let should_be_known: Vec<bool> =
+            changes[..resent].iter().map(|found| self.known_models.contains(&found.change.model)).collect();
         let changes = self.trail.complete(self.work.cx, self.work.system, changes).await;
         let appended = self.work.append(changes, self.place_now()).await?;
         self.saved();
-        Ok(appended.positions.iter().take(resent).all(Option::is_none))
+        let is_missed = |(position, should_be_known): (&Option<_>, bool)| should_be_known && position.is_some();
+        Ok(!appended.positions.iter().zip(should_be_known).any(is_missed))
+    }
+
+    /// Saves from where on which models are read for, if that has changed.
+    async fn note_taken(&mut self) -> Result<(), Problem> {
+        // Of a transaction under way, some rows may have been judged by who owned what before.
+        let place = self.transactions.commit().map_or(self.read_to, |commit| self.read_to.max(Lsn(commit.0 + 1)));
+        if self.taken.update(&self.owners.models_of(Strategy::Wal), place) {
+            let note = Some(self.taken.note(self.work)?);
+            self.work.append_all(Append { note, ..Append::default() }, self.place_now()).await?;
+            self.saved();
+        }
+        Ok(())
     }
 
     fn translate(&self, row: &RowChange, changes: &mut Vec<Found>) {
@@ -235,6 +258,7 @@ impl Follower<'_> {
         if self.owners.models_of(Strategy::Wal).is_empty() {
             return Ok(false);
         }
+        self.note_taken().await?;
         let looked = slot::look(&self.database).await?;
         if self.published_at.is_none_or(|at| at.elapsed() >= PUBLICATION_INTERVAL) || !self.settling.is_empty() {
             self.compare_publication(&looked).await?;

@@ -7,12 +7,13 @@
 mod follow;
 mod prepare;
 mod status;
+mod taken;
 mod watch;
 
 pub use status::{WalReaders, WalState, WalStatus};
 
 use super::ReaderState;
-use super::pipeline;
+use super::{leader, pipeline};
 use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
@@ -24,7 +25,6 @@ use bridge_erp::odoo::database::{Database, DatabaseError, DatabaseErrorKind, Dat
 use bridge_model::{Epoch, ModelName, NewChange, Origin, Strategy};
 use bridge_store::{Append, Appended, Fence, Lease, System, WalPlace, WalProgress};
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The pause while there is nothing to read, besides at each signal.
@@ -47,11 +47,6 @@ enum Ended {
     AnotherHistory,
 }
 
-/// Whether a system names a database whose log can be read.
-pub(super) fn applies(system: &System) -> bool {
-    parse_connection(&system.connection).is_ok_and(|connection| connection.postgres_url.is_some())
-}
-
 /// Reads until `stop`, or until the lease is lost. Answers the lease.
 pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lease, stop: &CancellationToken) -> Lease {
     let wake_up = cx.hub.reader(system.key, Strategy::Wal);
@@ -60,7 +55,7 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
         let led = async {
             tokio::select! {
                 ended = session(cx, system, &lease) => ended,
-                () = keep_lease(cx, &lease) => Ok(Ended::LeaseLost),
+                () = lose_lease(cx, lease.clone()) => Ok(Ended::LeaseLost),
             }
         };
         let ended = tokio::select! {
@@ -90,7 +85,7 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
         };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = keep_lease(cx, &lease) => return lease,
+            () = lose_lease(cx, lease.clone()) => return lease,
             () = wake_up.woken(), if idle => {}
             () = tokio::time::sleep(pause) => {}
         }
@@ -129,20 +124,20 @@ fn forget(cx: &Context, system: &System) {
     cx.readers.forget(system.key, Strategy::Wal);
 }
 
-/// Renews the lease for as long as that works.
-async fn keep_lease(cx: &Context, lease: &Lease) {
-    let ttl = ms(cx.config.ingest.lease_ms);
-    let mut renewed_at = Instant::now();
+/// Renews the lease for as long as that works. Where the store can't be asked, it is over when the time is.
+async fn lose_lease(cx: &Context, mut lease: Lease) {
     loop {
-        match cx.store.renew_lease(lease, ttl).await {
-            Ok(true) => renewed_at = Instant::now(),
+        match leader::keep_lease(cx, &mut lease).await {
+            Ok(true) => {}
             Ok(false) => return,
-            Err(error) => tracing::warn!(lease = %lease.name, error = %error, "renew a reader's lease"),
+            Err(error) => {
+                tracing::warn!(lease = %lease.name, error = %error, "renew a reader's lease");
+                if cx.clock.now() >= lease.expires_at {
+                    return;
+                }
+            }
         }
-        if renewed_at.elapsed() > ttl {
-            return;
-        }
-        tokio::time::sleep(ttl / 3).await;
+        tokio::time::sleep(ms(cx.config.ingest.lease_ms) / 4).await;
     }
 }
 
@@ -249,12 +244,17 @@ impl Work<'_> {
     }
 
     async fn append(&self, changes: Vec<NewChange>, place: WalPlace) -> Result<Appended, Problem> {
+        self.append_all(Append { changes, ..Append::default() }, place).await
+    }
+
+    async fn append_all(&self, batch: Append, place: WalPlace) -> Result<Appended, Problem> {
         let wal = Some(WalProgress { system: self.system.key, place });
-        let batch = Append { changes, wal, fence: Some(self.fence.clone()), ..Append::default() };
+        let batch = Append { wal, fence: Some(self.fence.clone()), ..batch };
         pipeline::append(self.cx, self.system.tenant, batch).await
     }
 
-    /// 'Everything of these models may have changed', of those that the reader of the log is in charge of.
+    /// 'Everything of these models may have changed', of those that the reader of the log is in charge of or is taking
+    /// over: of the latter it may have said already that nothing of theirs escapes it.
     fn resets<'m>(
         &self,
         owners: &ModelOwners,
@@ -262,8 +262,7 @@ impl Work<'_> {
         cause: &str,
     ) -> Vec<NewChange> {
         let ours = models.into_iter().filter(|model| {
-            owners.owner(model) == Some(Strategy::Wal)
-                && pipeline::tracked(&self.cx.config.ingest.untracked_models, model)
+            owners.takes(model, Strategy::Wal) && pipeline::tracked(&self.cx.config.ingest.untracked_models, model)
         });
         let resets = pipeline::resets(self.system.key, Epoch::default(), ours.cloned(), cause, self.cx.clock.now());
         resets.into_iter().map(|reset| NewChange { origin: Origin::Wal, ..reset }).collect()

@@ -19,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) database: Database,
     pub(super) target: Target,
     pub(super) place: WalPlace,
+    /// Nothing that was committed before this place comes again.
+    pub(super) resent_from: Lsn,
     pub(super) owners: Arc<ModelOwners>,
     pub(super) tables: TableMap,
 }
@@ -62,7 +64,9 @@ pub(super) async fn prepare(
         status.server_keeps_bytes =
             server.slot_keep_mb.and_then(|megabytes| u64::try_from(megabytes).ok()).map(|megabytes| megabytes << 20);
     });
-    Ok(Prepared { database, target, place, owners, tables })
+    // A slot that was made now has nothing from before.
+    let resent_from = found.map_or(read_to(&place), |slot| slot.confirmed);
+    Ok(Prepared { database, target, place, resent_from, owners, tables })
 }
 
 /// What must be so before anything can be read.

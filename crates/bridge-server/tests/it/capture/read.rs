@@ -186,6 +186,62 @@ async fn a_backlog_of_several_batches_does_not_swap_a_records_writes() {
     scene.app.stop().await;
 }
 
+/// The owner of a model gives it up when a look that began knowing so has read everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_that_is_cut_short_gives_nothing_up() {
+    let database = OdooDatabase::create().await;
+    database.install(&database.options()).await;
+    let mut store = String::new();
+    let setup = Setup::postgres().await.config(|config| {
+        store.clone_from(&config.store.url);
+        config.ingest.capture_rows_max = 2;
+        config.ingest.lease_ms = 6_000;
+    });
+    let scene = Scene::start(&setup, &database).await;
+    scene.is_reading().await;
+    let (mut held, connection) = tokio_postgres::connect(&store, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let (aside, connection) = tokio_postgres::connect(&store, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'detections'::regclass)";
+    let may_be_renewed = "SELECT bool_or(expires_at - extract(epoch FROM clock_timestamp()) * 1000000 < 3900000)
+        FROM leases WHERE name LIKE 'capture:%'";
+
+    // The next look waits to be told who owns what, while a backlog comes into being and the lease has to be renewed.
+    let lock = held.transaction().await.unwrap();
+    let hand_over = "LOCK TABLE detections IN ACCESS EXCLUSIVE MODE;
+        UPDATE tracked_models SET successor = 'wal', successor_ready = 1 WHERE model = 'res.partner';
+        UPDATE detections SET version = version + 1";
+    lock.batch_execute(hand_over).await.unwrap();
+    for (what, asked) in [("a look has begun", waiting), ("the lease has to be renewed", may_be_renewed)] {
+        eventually(what, PATIENCE, async || aside.query_one(asked, &[]).await.unwrap().get::<_, bool>(0).then_some(()))
+            .await;
+    }
+    let rows = "INSERT INTO res_partner (id) SELECT generate_series(1, 6)";
+    database.client().await.batch_execute(rows).await.unwrap();
+    let refuse =
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''not now''; END';
+        CREATE TRIGGER refuse BEFORE UPDATE ON leases FOR EACH ROW
+          WHEN (new.name LIKE 'capture:%' AND new.expires_at > old.expires_at) EXECUTE FUNCTION refuse()";
+    aside.batch_execute(refuse).await.unwrap();
+    lock.commit().await.unwrap();
+    let owner = async || {
+        let models = scene.app.context().store.tracked_models(scene.tenant, scene.system).await.unwrap();
+        models.into_iter().find(|model| model.found.model.as_str() == "res.partner").unwrap().owner
+    };
+    eventually("the look has failed, or has given the model up", PATIENCE, async || {
+        let status = scene.admin.get("/api/v1/systems/main/status").await.expect(200);
+        let is_failing = status["readers"]["capture"]["state"] == "failing";
+        (is_failing || owner().await == Some(Strategy::Wal)).then_some(())
+    })
+    .await;
+    aside.batch_execute("DROP TRIGGER refuse ON leases").await.unwrap();
+    eventually("the model is given up", PATIENCE, async || (owner().await == Some(Strategy::Wal)).then_some(())).await;
+    let expected = (1..=6).map(|id| format!("res.partner {id} create capture high")).collect::<Vec<_>>();
+    assert_eq!(scene.log().await, expected);
+    scene.app.stop().await;
+}
+
 /// While nobody else ends a transaction, the server's snapshots say nothing of the one that is open.
 async fn a_transaction_that_is_alone_is_waited_for(setup: Setup) {
     let database = OdooDatabase::create().await;

@@ -25,7 +25,7 @@ pub(super) fn partner() -> ModelName {
     ModelName::parse(PARTNER).unwrap()
 }
 
-/// The ERP's clock: it goes as ours does, an hour behind, and can be put forward.
+/// The ERP's clock: it goes as ours does, a day behind, and can be put forward and back.
 #[derive(Debug, Default)]
 pub(super) struct ErpTime(AtomicU64);
 
@@ -33,12 +33,17 @@ impl ErpTime {
     pub(super) fn jump(&self, time: Duration) {
         self.0.fetch_add(u64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
     }
+
+    /// Takes back a jump.
+    pub(super) fn jump_back(&self, time: Duration) {
+        self.0.fetch_sub(u64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+    }
 }
 
 impl Clock for ErpTime {
     fn now(&self) -> Timestamp {
-        let behind = Duration::from_hours(24).saturating_sub(Duration::from_micros(self.0.load(Ordering::SeqCst)));
-        SystemClock.now().minus(behind)
+        let jumped = Duration::from_micros(self.0.load(Ordering::SeqCst));
+        SystemClock.now().minus(Duration::from_hours(24)).plus(jumped)
     }
 }
 
@@ -146,11 +151,15 @@ impl Company {
         self.admin().await.put("/api/v1/systems/main/detection", body).await.expect(200);
     }
 
+    /// What is known of all models.
+    pub(super) async fn models(&self) -> Vec<TrackedModel> {
+        let (tenant, system) = self.place().await;
+        self.app().context().store.tracked_models(tenant, system).await.unwrap()
+    }
+
     /// What is known of the partners' ownership.
     pub(super) async fn tracked(&self) -> Option<TrackedModel> {
-        let (tenant, system) = self.place().await;
-        let models = self.app().context().store.tracked_models(tenant, system).await.unwrap();
-        models.into_iter().find(|model| model.found.model == partner())
+        self.models().await.into_iter().find(|model| model.found.model == partner())
     }
 
     /// Waits until this strategy alone has the partners.
@@ -170,6 +179,16 @@ impl Company {
             store.polled(tenant, system, &partner()).await.unwrap().map(drop)
         })
         .await;
+    }
+
+    /// Lets nobody see the partners, does something, and lets them be polled again.
+    pub(super) async fn polled_anew(&self, meanwhile: impl FnOnce()) {
+        self.set(&json!({ "models": { "res.partner": "none" } })).await;
+        self.forgotten().await;
+        meanwhile();
+        self.set(&json!({ "models": { "res.partner": "poll" } })).await;
+        self.adopted().await;
+        self.owned_by(Strategy::Poll).await;
     }
 
     /// Waits until polling knows nothing of the partners any more.

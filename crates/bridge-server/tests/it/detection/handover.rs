@@ -1,6 +1,6 @@
 //! Models that change hands while people work on them.
 
-use super::company::{Company, PATIENCE, quick};
+use super::company::{Company, PARTNER, PATIENCE, quick};
 use crate::ingest::pusher::log_of;
 use crate::support::{Setup, eventually, on_both_databases};
 use bridge_erp::fake::{Addon, Fault};
@@ -11,6 +11,7 @@ on_both_databases!(
     nothing_is_lost_between_the_add_on_and_polling,
     polling_takes_over_from_an_add_on_that_fails_and_gives_back,
     choices_that_change_together_take_effect_together,
+    what_changes_while_nobody_owns_a_model_is_made_up_for,
 );
 
 async fn nothing_is_lost_between_the_add_on_and_polling(setup: Setup) {
@@ -83,7 +84,31 @@ async fn choices_that_change_together_take_effect_together(setup: Setup) {
         company.set(&json!({ "default": "none", "models": { "res.partner": "poll" } })).await;
         company.set(&json!({ "default": "auto", "models": { "res.partner": "auto" } })).await;
     }
-    // What one choice gives up and the next takes back was nobody's in between, and its changes were lost.
+    // A step that began after all of them has seen them all.
+    company.set(&json!({ "models": { "res.country": "none" } })).await;
+    eventually("one more step was taken", PATIENCE, async || {
+        let models = company.models().await;
+        models.iter().any(|model| model.found.model.as_str() == "res.country" && model.owner.is_none()).then_some(())
+    })
+    .await;
+    // What one choice gives up and the next takes back would be nobody's in between.
     assert_eq!(company.tracked().await.unwrap().owned_since, owned_since);
+    company.close().await;
+}
+
+async fn what_changes_while_nobody_owns_a_model_is_made_up_for(setup: Setup) {
+    let mut company = Company::found(quick(setup), Addon::None, 80, 3).await;
+    company.owned_by(Strategy::Poll).await;
+    company.adopted().await;
+    let ids = company.erp.db().ids(PARTNER);
+    let last = ids[ids.len() - 1];
+    company
+        .polled_anew(|| {
+            let mut transaction = company.erp.db().begin(2);
+            transaction.write(PARTNER, &[last], json!({ "city": "Nobody saw it" })).unwrap();
+            transaction.commit();
+        })
+        .await;
+    company.device_is_right("what was written while nobody looked").await;
     company.close().await;
 }

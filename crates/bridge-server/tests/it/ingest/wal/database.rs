@@ -104,15 +104,20 @@ impl ErpDatabase {
     /// Drops its slots, which keep the server's log and its places for slots; whoever reads is cut.
     pub(super) async fn drop_slots(&self) {
         for (slot, _) in self.slots().await {
-            eventually("the slot is dropped", PATIENCE, async || {
-                self.cut().await;
-                let sql = "SELECT pg_drop_replication_slot($1)";
-                let client = self.connect().await;
-                let gone = client.query(sql, &[&slot]).await.is_ok();
-                (gone || !self.slots().await.iter().any(|(name, _)| *name == slot)).then_some(())
-            })
-            .await;
+            self.drop_slot(&slot).await;
         }
+    }
+
+    /// Drops one of them.
+    pub(super) async fn drop_slot(&self, slot: &str) {
+        eventually("the slot is dropped", PATIENCE, async || {
+            self.cut().await;
+            let sql = "SELECT pg_drop_replication_slot($1)";
+            let client = self.connect().await;
+            let gone = client.query(sql, &[&slot]).await.is_ok();
+            (gone || !self.slots().await.iter().any(|(name, _)| *name == slot)).then_some(())
+        })
+        .await;
     }
 }
 

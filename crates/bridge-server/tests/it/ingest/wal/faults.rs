@@ -2,10 +2,12 @@
 
 use super::database::{ErpDatabase, PATIENCE, log_when, own, quick, register, running, status};
 use super::{OWNED, short};
+use crate::ingest::pusher::log_of;
 use crate::support::{Setup, eventually};
 use bridge_erp::odoo::database::wal::{Stream, Target};
 use bridge_model::clock::SystemClock;
 use bridge_model::{Change, Strategy};
+use bridge_store::Ownership;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +59,78 @@ async fn a_lost_slot_is_answered_with_a_reset_and_reading_goes_on() {
     running(&admin).await;
     erp.drop_slots().await;
     log_when(&app, &admin, "everything is reset again", |log| resets(log) == 6).await;
+    app.stop().await;
+    erp.drop_slots().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_is_being_taken_over_is_reset_as_well() {
+    let (setup, erp) = (quick(Setup::sqlite()), ErpDatabase::create().await);
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let system = register(&app, &admin, &erp).await;
+    running(&admin).await;
+    let step = async |step| {
+        let steps = [(super::model("sale.order"), step)];
+        app.context().store.move_ownership(system.tenant, system.key, &steps, None).await.unwrap();
+    };
+    step(Ownership::Cut { from: Some(Strategy::Wal), to: Some(Strategy::Poll) }).await;
+    step(Ownership::HandOver(Strategy::Wal)).await;
+    // It may have said that it is ready, and its predecessor may have looked for the last time.
+    erp.drop_slots().await;
+    let log = log_when(&app, &admin, "everything is reset", |log| resets(log) == 4).await;
+    assert_eq!(short(&log[2..]), ["res.partner all reset", "sale.order all reset"]);
+    app.stop().await;
+    erp.drop_slots().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_again_is_another_history_only_if_it_should_be_known() {
+    let mut store = String::new();
+    let setup = quick(Setup::postgres().await).config(|config| store.clone_from(&config.store.url));
+    let erp = ErpDatabase::create().await;
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let system = register(&app, &admin, &erp).await;
+    let released = Ownership::Cut { from: Some(Strategy::Wal), to: None };
+    let steps = [(super::model("sale.order"), released)];
+    app.context().store.move_ownership(system.tenant, system.key, &steps, None).await.unwrap();
+    running(&admin).await;
+    let slot = erp.slots().await[0].0.clone();
+    // After a crash the database has a slot as it was some time before.
+    erp.sql(&format!("SELECT pg_copy_logical_replication_slot('{slot}', '{slot}_kept')")).await;
+    erp.sql("INSERT INTO sale_order (name) VALUES ('somebody else told of it')").await;
+    erp.sql("INSERT INTO res_partner (name) VALUES ('a')").await;
+    log_when(&app, &admin, "both were read", |log| short(log).contains(&"res.partner 1 create".to_owned())).await;
+    own(&app, &system, &[("sale.order", Strategy::Wal)]).await;
+    eventually("the orders are read for", PATIENCE, async || {
+        let note = app.context().store.reader_note(system.tenant, system.key, "wal_taken").await.unwrap();
+        note?.contains("sale.order").then_some(())
+    })
+    .await;
+    let log = log_of(&app, &admin).await;
+    let setup = app.stop().await;
+    erp.drop_slot(&slot).await;
+    erp.sql(&format!("SELECT pg_copy_logical_replication_slot('{slot}_kept', '{slot}')")).await;
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    running(&admin).await;
+    erp.sql("INSERT INTO res_partner (name) VALUES ('b')").await;
+    let is_next_there = |log: &[Change]| short(log).contains(&"res.partner 2 create".to_owned());
+    let read_on = log_when(&app, &admin, "reading goes on", is_next_there).await;
+    assert_eq!(short(&read_on[log.len()..]), ["sale.order 1 create", "res.partner 2 create"]);
+
+    // What was read of a model that was read for all the time is in the log, or it was not this that was read.
+    let setup = app.stop().await;
+    erp.sql("INSERT INTO res_partner (name) VALUES ('c')").await;
+    let end: i64 =
+        erp.connect().await.query_one("SELECT (pg_current_wal_lsn() - '0/0')::bigint", &[]).await.unwrap().get(0);
+    let (kept, connection) = tokio_postgres::connect(&store, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    kept.execute("UPDATE wal_places SET read_to = $1", &[&end]).await.unwrap();
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    log_when(&app, &admin, "everything is reset", |log| resets(log) == resets(&read_on) + 2).await;
     app.stop().await;
     erp.drop_slots().await;
 }
@@ -179,9 +253,8 @@ async fn a_slot_that_nobody_needs_any_more_is_removed() {
     running(&admin).await;
     assert_eq!(erp.slots().await.len(), 1);
     let store = &app.context().store;
-    let cuts: Vec<_> = OWNED
-        .map(|(name, from)| (super::model(name), bridge_store::Ownership::Cut { from: Some(from), to: None }))
-        .into();
+    let cuts: Vec<_> =
+        OWNED.map(|(name, from)| (super::model(name), Ownership::Cut { from: Some(from), to: None })).into();
     store.move_ownership(system.tenant, system.key, &cuts, None).await.unwrap();
     eventually("the slot is removed", PATIENCE, async || erp.slots().await.is_empty().then_some(())).await;
     own(&app, &system, &[("res.partner", Strategy::Wal)]).await;
