@@ -22,6 +22,10 @@ pub enum ErpErrorKind {
     Timeout,
     /// The system is there but says that it can't answer now (HTTP 429, 502, 503, 504; a serialisation failure).
     Unavailable,
+    /// As many calls as may be are under way; nothing was sent.
+    Saturated,
+    /// The system has failed to answer several times and is left alone for a while; nothing was sent.
+    CircuitOpen,
     /// An answer that the protocol does not allow.
     Protocol,
     /// The answer is larger than the limit.
@@ -54,7 +58,12 @@ impl ErpErrorKind {
     /// How an error of this kind should be met.
     pub fn class(self) -> ErpErrorClass {
         match self {
-            Self::Unreachable | Self::Timeout | Self::Unavailable | Self::SessionExpired => ErpErrorClass::Transient,
+            Self::Unreachable
+            | Self::Timeout
+            | Self::Unavailable
+            | Self::Saturated
+            | Self::CircuitOpen
+            | Self::SessionExpired => ErpErrorClass::Transient,
             Self::MissingRecord | Self::Validation | Self::Business | Self::AccessDenied | Self::InvalidRequest => {
                 ErpErrorClass::Business
             }
@@ -78,6 +87,10 @@ pub struct ErpError {
     pub name: Option<String>,
     /// What the system said, bounded in length and without tracebacks.
     pub message: String,
+    /// After how many seconds another try makes sense, where that is known.
+    pub retry_after_s: Option<u64>,
+    /// Whether it is certain that the call never left, so that it has had no effect.
+    pub is_unsent: bool,
     /// The cause on our side (of the HTTP client, of the parser), if any.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -93,7 +106,20 @@ impl ErpError {
         if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX) {
             message.truncate(end);
         }
-        Self { kind, name: None, message, source: None }
+        let is_unsent = matches!(kind, ErpErrorKind::Saturated | ErpErrorKind::CircuitOpen);
+        Self { kind, name: None, message, retry_after_s: None, is_unsent, source: None }
+    }
+
+    /// The same, of a call that never left.
+    pub fn unsent(mut self) -> Self {
+        self.is_unsent = true;
+        self
+    }
+
+    /// The same with the time after which another try makes sense, in seconds.
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
     }
 
     /// The same with the name that it had on the wire.

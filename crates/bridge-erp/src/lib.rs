@@ -5,6 +5,7 @@
 pub mod adapter;
 pub mod error;
 pub mod fake;
+pub mod guard;
 pub mod live;
 pub mod odoo;
 pub mod pool;
@@ -17,4 +18,5 @@ pub use adapter::{
     NewKey, Protocol, SearchRead, ServerInfo, Work, Write,
 };
 pub use error::{ErpError, ErpErrorClass, ErpErrorKind};
+pub use guard::{CircuitState, CircuitStatus, Entered, Guard, GuardOptions};
 pub use pool::{ClientOptions, SYSTEM_TYPES, connect};

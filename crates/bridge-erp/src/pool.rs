@@ -1,6 +1,7 @@
 //! From a system's type and connection to its adapter.
 
 use crate::adapter::{Adapter, Connection};
+use crate::guard::Guard;
 use crate::odoo::Odoo;
 use crate::{ErpError, ErpErrorKind};
 use bridge_model::entropy::SeededEntropy;
@@ -31,6 +32,9 @@ pub struct ClientOptions {
     /// For how long a refused credential is not shown to the system again, in milliseconds: systems count failures
     /// per address and lock the address out.
     pub refusal_kept_ms: u64,
+    /// What bounds the calls of all adapters of the system together and counts their failures; if there is none, the
+    /// adapter has bounds of its own, and its circuit never opens.
+    pub guard: Option<Arc<Guard>>,
     /// Where the jitter of the retries comes from.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -47,6 +51,7 @@ impl Default for ClientOptions {
             retry_wait_ms: 200,
             retry_deadline_ms: 60_000,
             refusal_kept_ms: 60_000,
+            guard: None,
             entropy: Arc::new(SeededEntropy::new(0)),
         }
     }

@@ -5,7 +5,7 @@ use crate::fresh::Fresh;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind, decoding};
 use bridge_erp::pool::ClientOptions;
-use bridge_erp::{Adapter, Connection, Protocol};
+use bridge_erp::{Adapter, Connection, Guard, GuardOptions, Protocol};
 use bridge_model::{Clock, Entropy, SystemId, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{ErpLink, LinkSecret, Store, System};
 use moka::sync::Cache;
@@ -33,6 +33,9 @@ pub struct Erps {
     named: Fresh<(TenantId, SystemId), Arc<System>>,
     /// The adapters of users with credentials of their own, the least used of which go.
     linked: Cache<(SystemKey, UserId), KeptLinked>,
+    /// What bounds the calls to each system, whoever makes them.
+    guards: Mutex<HashMap<SystemKey, Arc<Guard>>>,
+    guard_options: GuardOptions,
     options: ClientOptions,
     clock: Arc<dyn Clock>,
 }
@@ -56,9 +59,18 @@ impl Erps {
                 .max_capacity(config.records.user_connections_max)
                 .time_to_idle(LINKED_IDLE)
                 .build(),
+            guards: Mutex::default(),
+            guard_options: guard_options(&config.erp),
             options: client_options(&config.erp, entropy),
             clock,
         }
+    }
+
+    /// The guard of a system: all of this node's adapters of it share one.
+    pub fn guard(&self, system: SystemKey) -> Arc<Guard> {
+        let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || Arc::new(Guard::new(self.guard_options.clone(), Arc::clone(&self.clock)));
+        Arc::clone(guards.entry(system).or_insert_with(make))
     }
 
     /// A tenant's system, as it is or, where it was changed on another node, as it was a moment ago.
@@ -91,7 +103,8 @@ impl Erps {
         {
             return Ok(adapter);
         }
-        let adapter = self.connect_as(system, &link.username, &link.secret)?;
+        let connection = as_other(system, &link.username, &link.secret)?;
+        let adapter = self.guarded(system, &connection)?;
         self.linked.insert(key, (system.updated_at, link.updated_at, Arc::clone(&adapter)));
         Ok(adapter)
     }
@@ -103,19 +116,7 @@ impl Erps {
         username: &str,
         secret: &LinkSecret,
     ) -> Result<Arc<dyn Adapter>, Problem> {
-        let own = connection_of(system)?;
-        // The way that fits the system's credential may not fit this one.
-        let fits = own.protocol != Some(Protocol::Json2) || secret.api_key.is_some();
-        let connection = Connection {
-            username: username.to_owned(),
-            password: secret.password.clone(),
-            api_key: secret.api_key.clone(),
-            protocol: own.protocol.filter(|_| fits),
-            // The database itself is the system's matter.
-            postgres_url: None,
-            ..own
-        };
-        self.connect(&system.system_type, &connection)
+        self.connect(&system.system_type, &as_other(system, username, secret)?)
     }
 
     /// The adapter of a system.
@@ -126,15 +127,29 @@ impl Erps {
             return Ok(Arc::clone(adapter));
         }
         let connection = connection_of(system)?;
-        let adapter = self.connect(&system.system_type, &connection)?;
+        let adapter = self.guarded(system, &connection)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(system.key, (system.updated_at, Arc::clone(&adapter)));
         Ok(adapter)
     }
 
-    /// A new adapter that is not kept, to try settings out.
+    /// A new adapter that is not kept, to try settings out; the system's guard neither hinders it nor learns of it.
     pub fn connect(&self, system_type: &str, connection: &Connection) -> Result<Arc<dyn Adapter>, Problem> {
-        bridge_erp::connect(system_type, connection, &self.options, Arc::clone(&self.clock)).map_err(|error| {
+        self.make(system_type, connection, &self.options)
+    }
+
+    fn guarded(&self, system: &System, connection: &Connection) -> Result<Arc<dyn Adapter>, Problem> {
+        let options = ClientOptions { guard: Some(self.guard(system.key)), ..self.options.clone() };
+        self.make(&system.system_type, connection, &options)
+    }
+
+    fn make(
+        &self,
+        system_type: &str,
+        connection: &Connection,
+        options: &ClientOptions,
+    ) -> Result<Arc<dyn Adapter>, Problem> {
+        bridge_erp::connect(system_type, connection, options, Arc::clone(&self.clock)).map_err(|error| {
             Problem::field("connection_config", Reason::connection_unusable(&error.message)).caused_by(error)
         })
     }
@@ -144,6 +159,34 @@ impl Erps {
         self.systems.forget_all();
         self.named.forget_all();
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
+        // What was learned of the old settings says nothing of the new ones.
+        self.guards.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
+    }
+}
+
+/// A system's connection with another credential than its own.
+fn as_other(system: &System, username: &str, secret: &LinkSecret) -> Result<Connection, Problem> {
+    let own = connection_of(system)?;
+    // The way that fits the system's credential may not fit this one.
+    let fits = own.protocol != Some(Protocol::Json2) || secret.api_key.is_some();
+    Ok(Connection {
+        username: username.to_owned(),
+        password: secret.password.clone(),
+        api_key: secret.api_key.clone(),
+        protocol: own.protocol.filter(|_| fits),
+        // The database itself is the system's matter.
+        postgres_url: None,
+        ..own
+    })
+}
+
+fn guard_options(config: &config::Erp) -> GuardOptions {
+    GuardOptions {
+        calls_at_once_max: config.calls_at_once_max,
+        calls_waiting_max: config.calls_waiting_max,
+        calls_wait_ms: config.calls_wait_ms,
+        failures_max: config.circuit_failures_max,
+        recovery_ms: config.circuit_recovery_ms,
     }
 }
 

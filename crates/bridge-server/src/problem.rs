@@ -96,6 +96,10 @@ problem_kinds! {
     ErpFailed = 502 "OdooException" "ERP_ERROR";
     /// A limit of ours is reached; try again.
     Busy = 503 "ServiceUnavailableException" "SERVICE_UNAVAILABLE";
+    /// Whether the ERP has done it is not known: its answer was lost.
+    OutcomeUnknown = 502 "OutcomeUnknownException" "OUTCOME_UNKNOWN";
+    /// The ERP has failed to answer several times and is left alone for a while.
+    CircuitOpen = 503 "CircuitBreakerOpenException" "CIRCUIT_OPEN";
     /// The ERP did not answer in time.
     ErpTimeout = 504 "OdooTimeoutException" "NETWORK_TIMEOUT";
 }
@@ -200,6 +204,8 @@ impl From<ErpError> for Problem {
                 (ProblemKind::ErpUnreachable, Message::erp_unreachable(said))
             }
             ErpErrorKind::Timeout => (ProblemKind::ErpTimeout, Message::erp_too_slow(said)),
+            ErpErrorKind::Saturated => (ProblemKind::Busy, Message::erp_saturated()),
+            ErpErrorKind::CircuitOpen => (ProblemKind::CircuitOpen, Message::circuit_open()),
             ErpErrorKind::Authentication | ErpErrorKind::UnknownDatabase => {
                 (ProblemKind::ErpAuthentication, Message::erp_refused_credential(said))
             }
@@ -222,6 +228,7 @@ impl Problem {
         if let Some(name) = error.name.clone() {
             problem = problem.with("erp_error", name);
         }
+        problem.retry_after_s = error.retry_after_s.or(problem.retry_after_s);
         problem.caused_by(error)
     }
 }

@@ -48,7 +48,7 @@ impl Caller {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ErpError> {
         Ok(Self {
-            client: Client::new(connection, options)?,
+            client: Client::new(connection, options, Arc::clone(&clock))?,
             login: Login::new(connection, options, Arc::clone(&clock))?,
             clock,
             entropy: Arc::clone(&options.entropy),
@@ -78,7 +78,11 @@ impl Caller {
         let mut wait = Duration::from_millis(self.retry_wait_ms);
         for _ in 0..self.retries_max {
             match step().await {
-                Err(error) if error.kind.class() == ErpErrorClass::Transient => {
+                // Whom the guard turns away, it turns away for longer than these pauses.
+                Err(error)
+                    if error.kind.class() == ErpErrorClass::Transient
+                        && !matches!(error.kind, ErpErrorKind::Saturated | ErpErrorKind::CircuitOpen) =>
+                {
                     // Between half the wait and the whole of it, so that many callers don't come back together.
                     let pause = wait.mul_f64(0.5 + self.entropy.fraction() / 2.0);
                     let pause_micros = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
@@ -117,14 +121,15 @@ impl Caller {
     }
 
     async fn in_session(&self, call: &Call<'_>) -> Result<Value, ErpError> {
-        let session = self.login.current(&self.client).await?;
+        let session = self.login.current(&self.client).await.map_err(ErpError::unsent)?;
         let error = match self.send(&session, call).await {
             Ok(result) => return Ok(result),
             Err(error) => error,
         };
         let is_over = error.kind == ErpErrorKind::SessionExpired || is_key_refused(&error, &session);
         if is_over || self.is_lost(&session, &error).await? {
-            let session = self.login.renew(&session, &self.client).await?;
+            // What meets the end of its session is not run.
+            let session = self.login.renew(&session, &self.client).await.map_err(ErpError::unsent)?;
             return self.send(&session, call).await.map_err(|error| as_unknown_model(error, &session, call.model));
         }
         match error.name.as_deref() {

@@ -2,8 +2,10 @@
 
 use super::errors;
 use crate::adapter::Connection;
+use crate::guard::{Guard, GuardOptions};
 use crate::pool::ClientOptions;
 use crate::{ErpError, ErpErrorKind};
+use bridge_model::Clock;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 use reqwest::redirect;
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -11,7 +13,6 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use url::Url;
 
 /// The kept HTTP client of one Odoo.
@@ -20,7 +21,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     base: String,
     host: String,
-    permits: Semaphore,
+    guard: Arc<Guard>,
     call_timeout: Duration,
     reply_bytes_max: usize,
     next_id: AtomicU64,
@@ -49,7 +50,11 @@ pub(super) struct Incoming {
 
 impl Client {
     /// The client of this connection. An address that can't be used is an `InvalidRequest`.
-    pub(super) fn new(connection: &Connection, options: &ClientOptions) -> Result<Self, ErpError> {
+    pub(super) fn new(
+        connection: &Connection,
+        options: &ClientOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ErpError> {
         let url = base_url(&connection.url)?;
         let host = match (url.host_str(), url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -70,11 +75,21 @@ impl Client {
             .user_agent(concat!("bridgecore/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ErpError::new(ErpErrorKind::Internal, "make the HTTP client").caused_by(error))?;
+        let guard = options.guard.clone().unwrap_or_else(|| {
+            let own = GuardOptions {
+                calls_at_once_max: options.calls_at_once_max,
+                calls_waiting_max: usize::MAX,
+                calls_wait_ms: call_timeout_ms,
+                failures_max: u32::MAX,
+                recovery_ms: 0,
+            };
+            Arc::new(Guard::new(own, clock))
+        });
         Ok(Self {
             http,
             base: url.as_str().trim_end_matches('/').to_owned(),
             host,
-            permits: Semaphore::new(options.calls_at_once_max.clamp(1, Semaphore::MAX_PERMITS)),
+            guard,
             call_timeout: Duration::from_millis(call_timeout_ms),
             reply_bytes_max: options.reply_bytes_max,
             next_id: AtomicU64::new(1),
@@ -93,19 +108,20 @@ impl Client {
 
     /// Sends one request and reads its reply.
     ///
-    /// Waits for a free place first; a wait as long as the call's own time-out is an `Unavailable`.
+    /// Waits for a free place first, which the guard bounds, and tells the guard whether the system has answered.
     pub(super) async fn fetch(&self, outgoing: Outgoing<'_>) -> Result<Incoming, ErpError> {
-        let permit = tokio::time::timeout(self.call_timeout, self.permits.acquire()).await;
-        let Ok(Ok(_permit)) = permit else {
-            return Err(ErpError::new(ErpErrorKind::Unavailable, "too many calls to this system are under way"));
-        };
-        match tokio::time::timeout(self.call_timeout, self.exchange(outgoing)).await {
-            Ok(outcome) => outcome,
-            Err(elapsed) => {
+        let _permit = self.guard.exchange().await?;
+        let outcome =
+            tokio::time::timeout(self.call_timeout, self.exchange(outgoing)).await.unwrap_or_else(|elapsed| {
                 let message = format!("no answer within {} ms", self.call_timeout.as_millis());
                 Err(ErpError::new(ErpErrorKind::Timeout, message).caused_by(elapsed))
-            }
+            });
+        if has_answered(&outcome) {
+            self.guard.answered();
+        } else {
+            self.guard.failed();
         }
+        outcome
     }
 
     async fn exchange(&self, outgoing: Outgoing<'_>) -> Result<Incoming, ErpError> {
@@ -147,6 +163,22 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+}
+
+/// Whether it was the system that answered, and not silence or something in front of it that speaks for it.
+fn has_answered(outcome: &Result<Incoming, ErpError>) -> bool {
+    match outcome {
+        Ok(incoming) if incoming.status < 500 => true,
+        // A refusal that has a form was made by the system itself.
+        Ok(incoming) => {
+            let kind = incoming.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+            kind.starts_with("application/json")
+        }
+        Err(error) => !matches!(
+            error.kind,
+            ErpErrorKind::Unreachable | ErpErrorKind::Timeout | ErpErrorKind::Unavailable | ErpErrorKind::Internal
+        ),
     }
 }
 
@@ -199,7 +231,9 @@ fn transport_error(error: reqwest::Error) -> ErpError {
         innermost = source;
     }
     let message = format!("{what}: {innermost}");
-    ErpError::new(kind, message).caused_by(error)
+    let is_unsent = error.is_connect();
+    let error = ErpError::new(kind, message).caused_by(error);
+    if is_unsent { error.unsent() } else { error }
 }
 
 /// A refusal of which only the status is known.

@@ -93,6 +93,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
     }
     for (name, number) in [
         ("security.logins_per_minute_max", security.logins_per_minute_max),
+        ("erp.circuit_failures_max", erp.circuit_failures_max),
         ("ingest.pull_rows_max", ingest.pull_rows_max),
         ("ingest.capture_rows_max", ingest.capture_rows_max),
         ("sync.limit_default", sync.limit_default),
@@ -194,6 +195,8 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("live.head_poll_ms", 10, live.head_poll_ms),
         ("erp.connect_timeout_ms", 1, erp.connect_timeout_ms),
         ("erp.call_timeout_ms", 1, erp.call_timeout_ms),
+        ("erp.calls_wait_ms", 1, erp.calls_wait_ms),
+        ("erp.circuit_recovery_ms", 1, erp.circuit_recovery_ms),
     ] {
         ensure!((least..=MS_MAX).contains(&time_ms), "{name} must be between {least} and {MS_MAX}, and is {time_ms}");
     }

@@ -374,6 +374,14 @@ pub struct Erp {
     pub reply_bytes_max: usize,
     /// The most calls to one system at once.
     pub calls_at_once_max: usize,
+    /// The most requests for records that wait for a call to one system; more are answered 503.
+    pub calls_waiting_max: usize,
+    /// The longest that a call waits for its turn, in milliseconds.
+    pub calls_wait_ms: u64,
+    /// After how many failures in a row a system is left alone (its circuit breaker opens).
+    pub circuit_failures_max: u32,
+    /// For how long, in milliseconds; then one call tries whether it answers again.
+    pub circuit_recovery_ms: u64,
     /// How long before its end an API key is renewed, in days.
     pub key_renewal_days: u64,
 }
@@ -385,6 +393,10 @@ impl Default for Erp {
             call_timeout_ms: 20_000,
             reply_bytes_max: 32 * 1024 * 1024,
             calls_at_once_max: 8,
+            calls_waiting_max: 64,
+            calls_wait_ms: 5_000,
+            circuit_failures_max: 5,
+            circuit_recovery_ms: 60_000,
             key_renewal_days: 14,
         }
     }

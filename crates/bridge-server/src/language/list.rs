@@ -91,6 +91,9 @@ messages! { Message:
     no_such_record(model: Text);
     no_such_model(model: Text);
     no_such_erp_method(model: Text);
+    erp_saturated();
+    circuit_open();
+    outcome_unknown();
     no_such_link();
     erp_denied(text: Text);
     erp_link_refused(text: Text);

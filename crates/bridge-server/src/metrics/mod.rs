@@ -15,7 +15,7 @@ pub use timer::{Held, Timer};
 
 use bridge_model::{Event, ModelName};
 use instrument::{Instrument, made};
-use models::Models;
+use models::{KnownModels, Models};
 use prometheus::{
     GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
@@ -136,6 +136,12 @@ table! {
     /// 1 while the API key of a system ends soon and can't be renewed, else 0. Beyond the first 200 systems
     /// they share `other`, with their number.
     credential_problems: IntGaugeVec = "credential_problems" ["tenant", "system"];
+    /// Requests for records, by what was done and how it ended: `ok` or the `code` of the problem. Models beyond the first
+    /// 200, and those that a system does not have, share `other`.
+    api_operations: IntCounterVec = "api_operations_total" ["system_type", "model", "operation", "status"];
+    /// The circuit breaker of a system on this node: 0 closed, 1 half-open, 2 open. Beyond the first 200 systems they share
+    /// `other`, with the highest.
+    circuit_breaker: IntGaugeVec = "circuit_breaker_state" ["tenant", "system_id"];
     /// Calls made to ERPs to compare records.
     poll_calls: IntCounter = "poll_calls_total" [];
     /// How long such a call took; its sum over time is the share of the ERPs' time that polling takes.
@@ -178,6 +184,7 @@ pub struct Metrics {
     registry: Registry,
     table: Table,
     received: Models,
+    operated: KnownModels,
     /// `db_query_duration_seconds` of appending.
     pub append_seconds: Histogram,
     /// `db_query_duration_seconds` of reading the log.
@@ -197,6 +204,7 @@ impl Metrics {
         }
         Ok(Self {
             received: Models::new(table.webhook_received.clone(), MODELS_MAX),
+            operated: KnownModels::default(),
             append_seconds: table.db_duration.with_label_values(&["append"]),
             read_log_seconds: table.db_duration.with_label_values(&["read_log"]),
             pull_bytes: table.sync_response_bytes.with_label_values(&["pull"]),
@@ -209,6 +217,12 @@ impl Metrics {
     /// The counter of `webhook_received_total` for events of this kind.
     pub fn received(&self, model: &ModelName, event: Event) -> IntCounter {
         self.received.counter(model, event)
+    }
+
+    /// Counts a request for records. A model that is `real` gets a line of its own, as long as there are few.
+    pub fn operated(&self, system_type: &str, model: &ModelName, real: bool, operation: &str, status: &str) {
+        let model = self.operated.label(model, real, MODELS_MAX);
+        self.api_operations.with_label_values(&[system_type, model.as_str(), operation, status]).inc();
     }
 
     /// Counts an answer. `endpoint` is the path's pattern, and `bytes` the size of the answer where it is known.

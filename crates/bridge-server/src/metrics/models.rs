@@ -2,7 +2,7 @@
 
 use bridge_model::{Event, ModelName};
 use prometheus::{IntCounter, IntCounterVec};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The label of the models that have no line of their own.
@@ -36,6 +36,25 @@ impl Models {
         let of_model =
             known.entry(model.clone()).or_insert_with(|| Arc::new(OfModel::of(&self.counters, model.as_str())));
         of_model.counter(event).clone()
+    }
+}
+
+/// The models that have a line of their own in a metric whose other labels vary.
+#[derive(Debug, Default)]
+pub(super) struct KnownModels(RwLock<HashSet<ModelName>>);
+
+impl KnownModels {
+    /// What the model is called there.
+    pub(super) fn label(&self, model: &ModelName, is_real: bool, lines_max: usize) -> String {
+        if self.0.read().unwrap_or_else(PoisonError::into_inner).contains(model) {
+            return model.to_string();
+        }
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if !is_real || known.len() >= lines_max {
+            return OTHER.to_owned();
+        }
+        known.insert(model.clone());
+        model.to_string()
     }
 }
 

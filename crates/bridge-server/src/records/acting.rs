@@ -1,13 +1,15 @@
 //! As whom records are worked on, and what that allows.
 
 use crate::auth::Caller;
+use crate::config::ms;
 use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
-use bridge_erp::Adapter;
+use bridge_erp::{Adapter, ErpError, Guard};
 use bridge_model::{AllowList, ModelName, Operation, SystemId, SystemKey, Timestamp, UserId};
 use bridge_store::System;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A caller at work in a system.
 #[derive(Debug, Clone)]
@@ -17,6 +19,9 @@ pub struct Acting {
     pub(super) adapter: Arc<dyn Adapter>,
     pub(super) rights: Rights,
     pub(super) access: Access,
+    guard: Arc<Guard>,
+    /// When the work has to have ended, so that the request is answered by us and not ended from outside.
+    ends_at: Timestamp,
 }
 
 /// Where the answers come from and whose rights they show. What was answered to one need not hold for another: whatever
@@ -55,20 +60,22 @@ pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
             .with("system_id", system_id.as_str()));
     }
     let now = cx.clock.now();
+    let ends_at = now.plus(ms(cx.config.server.request_timeout_ms) * 9 / 10);
     let key = (caller.tenant, caller.user, system.key);
     let load = async { Ok(Some(cx.store.erp_link(key.0, key.1, key.2).await?.map(Arc::new))) };
     if let Some(link) = cx.records.links.get(&key, now, load).await?.flatten() {
         let adapter = cx.erps.linked_adapter(&system, &link)?;
         let access = Access::to(&system, Some((caller.user, link.updated_at)));
-        return Ok(Acting { cx: cx.clone(), system, adapter, rights: Rights::Own, access });
+        let (rights, guard) = (Rights::Own, cx.erps.guard(system.key));
+        return Ok(Acting { cx: cx.clone(), system, adapter, rights, access, guard, ends_at });
     }
     let key = (caller.tenant, system.key);
     let load = async { Ok(Some(Arc::new(cx.store.allow_list(key.0, key.1).await?))) };
     let list = cx.records.allow_lists.get(&key, now, load).await?.unwrap_or_default();
     let adapter = cx.erps.adapter(&system)?;
     let rights = Rights::Listed { list, reads_all: caller.is_admin() };
-    let access = Access::to(&system, None);
-    Ok(Acting { cx: cx.clone(), system, adapter, rights, access })
+    let (access, guard) = (Access::to(&system, None), cx.erps.guard(system.key));
+    Ok(Acting { cx: cx.clone(), system, adapter, rights, access, guard, ends_at })
 }
 
 impl Access {
@@ -91,6 +98,32 @@ impl Acting {
     /// The user whose own credential is used, if one is.
     pub fn own_user(&self) -> Option<UserId> {
         self.access.own.map(|(user, _)| user)
+    }
+
+    /// Waits for what the system answers, if its guard lets the caller in.
+    pub(super) async fn asked<T>(
+        &self,
+        model: &ModelName,
+        answer: impl Future<Output = Result<T, ErpError>>,
+    ) -> Result<T, Problem> {
+        self.tried(answer).await.map_err(|error| self.problem(model, error))
+    }
+
+    /// The same with the error as it is.
+    pub(super) async fn tried<T>(&self, answer: impl Future<Output = Result<T, ErpError>>) -> Result<T, ErpError> {
+        // Held until there is an outcome.
+        let _entered = self.guard.enter()?;
+        answer.await
+    }
+
+    /// Waits no longer than the request may take; `None` if that was not long enough.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(self.time_left(), work).await.ok()
+    }
+
+    /// How much longer the request may take.
+    pub(super) fn time_left(&self) -> Duration {
+        self.ends_at.since(self.cx.clock.now())
     }
 
     /// `Forbidden` if this is not open; with one's own credential the system itself judges.

@@ -4,7 +4,7 @@ use super::{Acting, CacheUse, Freshness, Options, Query, Record, acting, cache, 
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::{Message, Reason};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use bridge_model::domain::Domain;
 use bridge_model::{ModelName, RecordId, SystemId};
 use serde::{Deserialize, Serialize, Serializer};
@@ -178,22 +178,40 @@ pub async fn crud(
     request.check_fit()?;
     let options = Options::parse(&cx.config.records, request.context.as_ref(), request.lang.as_deref())?;
     let acting = acting(cx, caller, system_id).await?;
+    let outcome = act(&acting, caller, &request, &options, freshness).await;
+    let (is_real, status) = match &outcome {
+        Ok(_) => (true, "ok"),
+        // What was refused before the system was asked may name anything.
+        Err(problem) => (problem.kind != ProblemKind::ModelNotFound && problem.source.is_some(), problem.kind.code()),
+    };
+    cx.metrics.operated(&acting.system.system_type, &request.model, is_real, request.action.as_str(), status);
+    outcome
+}
+
+async fn act(
+    acting: &Acting,
+    caller: &Caller,
+    request: &CrudRequest,
+    options: &Options,
+    freshness: Freshness,
+) -> Result<CrudAnswer, Problem> {
+    let cx = &acting.cx;
     let result = match request.action {
-        Action::Create => create(&acting, &request, &options).await?,
-        Action::Update => update(&acting, &request, &options).await?,
+        Action::Create => create(acting, request, options).await?,
+        Action::Update => update(acting, request, options).await?,
         Action::Delete => {
             let ids = request.required_ids(cx)?;
-            acting.delete(&request.model, &ids, &options).await?;
+            acting.delete(&request.model, &ids, options).await?;
             let message = cx.texts.say(caller.speaks(), &Message::records_deleted(ids.len()));
             return Ok(CrudAnswer { success: true, result: None, message: Some(message), cache: None });
         }
         Action::Read | Action::Search | Action::Count => {
-            let read = look_up(&acting, &request, &options);
-            let (result, cache) = cache::answer(&acting, &request, &options, freshness, read).await?;
+            let read = look_up(acting, request, options);
+            let (result, cache) = cache::answer(acting, request, options, freshness, read).await?;
             return Ok(CrudAnswer { success: true, result: Some(result), message: None, cache: Some(cache) });
         }
-        Action::Fields => acting.describe(&request.model, request.fields.as_deref(), &options).await?.into(),
-        Action::Call => call(&acting, &request, &options).await?,
+        Action::Fields => acting.describe(&request.model, request.fields.as_deref(), options).await?.into(),
+        Action::Call => call(acting, request, options).await?,
     };
     Ok(CrudAnswer { success: true, result: Some(Output::Value(result)), message: None, cache: None })
 }
@@ -277,7 +295,7 @@ async fn read_back<'n>(
     let mut fields = request.fields.clone().unwrap_or_default();
     if request.fields.is_none() {
         // What was written is known to the model; a file needs not be sent back.
-        let known = acting.fields(&request.model).await.ok();
+        let known = acting.in_time(acting.fields(&request.model)).await.and_then(Result::ok);
         for name in written {
             let is_file = known.as_ref().and_then(|known| known.get(name)).is_none_or(|field| field.kind == "binary");
             if !is_file && !fields.contains(name) {
@@ -285,11 +303,15 @@ async fn read_back<'n>(
             }
         }
     }
-    let read = acting.read_ids(&request.model, ids, Some(fields), options).await;
-    let mut rows = read.unwrap_or_else(|problem| {
-        tracing::debug!(model = %request.model, code = problem.kind.code(), "what was written is not read back");
-        Vec::new()
-    });
+    let read = acting.in_time(acting.read_ids(&request.model, ids, Some(fields), options)).await;
+    let mut rows = match read {
+        Some(Ok(rows)) => rows,
+        Some(Err(problem)) => {
+            tracing::debug!(model = %request.model, code = problem.kind.code(), "what was written is not read back");
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
     let id_of = |id: &RecordId| Record::from_iter([("id".to_owned(), json!(id))]);
     ids.iter()
         .map(|id| {

@@ -64,7 +64,7 @@ impl Acting {
         if let Some(fields) = known.get(&key).filter(|fields| now.since(fields.asked_at) < age_max) {
             return Ok(fields);
         }
-        let fields = self.adapter.fields(model).await.map_err(|error| self.problem(model, error))?;
+        let fields = self.asked(model, self.adapter.fields(model)).await?;
         let by_name = fields.into_iter().map(|field| (field.name.clone(), field)).collect();
         let fields = Arc::new(ModelFields { by_name, asked_at: now });
         known.insert(key, Arc::clone(&fields));
@@ -80,7 +80,7 @@ impl Acting {
         {
             return Ok(major);
         }
-        let major = self.adapter.server_info().await.map_err(|error| self.problem(model, error))?.major;
+        let major = self.asked(model, self.adapter.server_info()).await?.major;
         self.cx.records.versions.insert(key, (now, major));
         Ok(major)
     }

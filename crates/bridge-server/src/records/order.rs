@@ -15,11 +15,11 @@ pub(super) fn order_of(fields: &ModelFields, order: &str) -> Result<String, Prob
         return Ok(text);
     }
     for (count, key) in order.split(',').enumerate() {
-        let words: Vec<String> = key.split_whitespace().map(str::to_ascii_lowercase).collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let form = || Problem::field("order", Reason::order_form());
-        let [name, rest @ ..] = &words[..] else { return Err(form()) };
-        let (descending, nulls) = match rest {
+        let mut words = key.split_whitespace();
+        let name = words.next().ok_or_else(form)?;
+        let rest: Vec<String> = words.map(str::to_ascii_lowercase).collect();
+        let (descending, nulls) = match rest.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] | ["asc"] => (false, ""),
             ["desc"] => (true, ""),
             ["asc", "nulls", "first"] => (false, " nulls first"),
@@ -31,8 +31,8 @@ pub(super) fn order_of(fields: &ModelFields, order: &str) -> Result<String, Prob
         if count >= KEYS_MAX {
             return Err(form());
         }
-        if *name != "id" && fields.get(name).is_none() {
-            return Err(Problem::field("order", Reason::unknown_model_field()).with("unknown_field", *name));
+        if name != "id" && fields.get(name).is_none() {
+            return Err(Problem::field("order", Reason::unknown_model_field()).with("unknown_field", name));
         }
         let comma = if count == 0 { "" } else { ", " };
         // Writing to a String cannot fail.

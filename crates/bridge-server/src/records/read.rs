@@ -56,7 +56,7 @@ impl Acting {
             order: order_of(&known, order)?,
             context: options.0.clone(),
         };
-        let mut rows = self.adapter.search_read(&search).await.map_err(|error| self.problem(model, error))?;
+        let mut rows = self.asked(model, self.adapter.search_read(&search)).await?;
         for row in &mut rows {
             for (name, value) in row.iter_mut() {
                 if let Some(field) = known.get(name) {
@@ -117,8 +117,7 @@ impl Acting {
     pub async fn count(&self, model: &ModelName, domain: &Domain, options: &Options) -> Result<u64, Problem> {
         self.check(model, Operation::Read)?;
         let domain = self.domain(model, domain).await?.to_odoo_json();
-        let count = self.adapter.count_with(model, &domain, &options.0).await;
-        count.map_err(|error| self.problem(model, error))
+        self.asked(model, self.adapter.count_with(model, &domain, &options.0)).await
     }
 
     /// The fields of a model as an answer: those of `names`, or all, with what is for people in the language of the
@@ -130,8 +129,7 @@ impl Acting {
         options: &Options,
     ) -> Result<Record, Problem> {
         self.check(model, Operation::Read)?;
-        let fields = self.adapter.fields_in(model, options.language()).await;
-        let fields = fields.map_err(|error| self.problem(model, error))?;
+        let fields = self.asked(model, self.adapter.fields_in(model, options.language())).await?;
         if let Some(unknown) = names.into_iter().flatten().find(|name| !fields.iter().any(|field| field.name == **name))
         {
             return Err(unknown_field(unknown));

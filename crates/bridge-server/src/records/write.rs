@@ -1,11 +1,12 @@
 //! Creating, changing and deleting records, and calling their methods.
 
 use super::{Acting, Options, Record};
-use crate::language::Reason;
-use crate::problem::Problem;
-use bridge_erp::{Work, Write};
-use bridge_model::{ModelName, Operation, RecordId};
-use serde_json::{Map, Value};
+use crate::language::{Message, Reason};
+use crate::problem::{Problem, ProblemKind};
+use bridge_erp::{ErpError, ErpErrorKind, Work, Write};
+use bridge_model::{ModelName, Operation, RecordId, Timestamp};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// What has an action of its own, so that it is checked as such and not called by its name.
 const ACTIONS: [(&str, &str); 8] = [
@@ -18,6 +19,43 @@ const ACTIONS: [(&str, &str); 8] = [
     ("search_count", "count"),
     ("fields_get", "fields"),
 ];
+
+/// By how much the clocks of both sides may differ.
+const CLOCKS_APART: Duration = Duration::from_mins(2);
+
+/// Whether a write may have been done although it ended with this error: it left, and nothing that the system itself
+/// said came back. What the system refuses or fails at, it undoes.
+fn may_be_done(error: &ErpError) -> bool {
+    let is_silent = matches!(
+        error.kind,
+        ErpErrorKind::Unreachable
+            | ErpErrorKind::Timeout
+            | ErpErrorKind::Unavailable
+            | ErpErrorKind::TooLarge
+            | ErpErrorKind::Internal
+            | ErpErrorKind::Protocol
+    );
+    // The answer of a method that returns nothing is an error of the protocol, by this name, after the work.
+    let is_unsaid = error.name.is_none() || error.kind == ErpErrorKind::Protocol;
+    is_silent && is_unsaid && !error.is_unsent
+}
+
+/// That the request ended before the system's answer came.
+fn too_late() -> ErpError {
+    ErpError::new(ErpErrorKind::Timeout, "no answer within the time of the request")
+}
+
+/// The request that shows whether a write was done.
+fn check(model: &ModelName, work: &Work, now: Timestamp) -> Value {
+    match work {
+        Work::Update(ids, _) | Work::Delete(ids) => json!({ "action": "read", "model": model, "record_ids": ids }),
+        Work::Create(_) | Work::Call { .. } => {
+            let since = now.minus(CLOCKS_APART).whole_seconds();
+            let domain = json!([["write_date", ">=", since]]);
+            json!({ "action": "read", "model": model, "domain": domain, "order": "id desc" })
+        }
+    }
+}
 
 impl Acting {
     /// Creates records and answers their ids in the same order, all of them or none.
@@ -82,7 +120,7 @@ impl Acting {
         self.check_method(model, method)?;
         let mut all = Vec::with_capacity(args.len() + 1);
         if !ids.is_empty() {
-            all.push(serde_json::json!(ids));
+            all.push(json!(ids));
         }
         all.extend_from_slice(args);
         let work = Work::Call { method: method.to_owned(), args: all, kwargs: kwargs.clone() };
@@ -90,8 +128,21 @@ impl Acting {
     }
 
     async fn perform(&self, model: &ModelName, work: Work, options: &Options) -> Result<Value, Problem> {
+        if self.time_left().is_zero() {
+            return Err(self.problem(model, too_late().unsent()));
+        }
         let _drops = self.cx.records.cache.writing(self.system.key, model, &work);
+        let check = check(model, &work, self.cx.clock.now());
         let write = Write { model: model.clone(), work, context: options.0.clone() };
-        self.adapter.perform(write).await.map_err(|error| self.problem(model, error))
+        let performed = self.in_time(self.tried(self.adapter.perform(write))).await;
+        performed.unwrap_or_else(|| Err(too_late())).map_err(|error| {
+            if may_be_done(&error) {
+                Problem::of_erp(ProblemKind::OutcomeUnknown, Message::outcome_unknown(), error)
+                    .with("model", model.as_str())
+                    .with("check", check)
+            } else {
+                self.problem(model, error)
+            }
+        })
     }
 }

@@ -107,5 +107,5 @@ async fn a_caller_that_gets_no_turn_is_told_so() {
     let outcomes = futures_util::future::join_all((0..4).map(|_| call(&adapter))).await;
     let kinds: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap_err().kind).collect();
     assert!(kinds.contains(&ErpErrorKind::Timeout), "{kinds:?}");
-    assert!(kinds.contains(&ErpErrorKind::Unavailable), "{kinds:?}");
+    assert!(kinds.contains(&ErpErrorKind::Saturated), "{kinds:?}");
 }

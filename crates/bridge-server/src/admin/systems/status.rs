@@ -7,7 +7,7 @@ use crate::ingest::{PollStatus, ReaderStatus, WalStatus};
 use crate::jobs;
 use crate::mirror::MirrorStatus;
 use crate::problem::Problem;
-use bridge_erp::FeedKind;
+use bridge_erp::{CircuitStatus, FeedKind};
 use bridge_model::{Strategy, SystemId, Timestamp};
 use bridge_store::System;
 use serde::Serialize;
@@ -46,6 +46,8 @@ pub struct SystemStatus {
     pub credential_expires_at: Option<Timestamp>,
     /// Why that key can't be renewed, while its end is near and it can't.
     pub credential_problem: Option<String>,
+    /// The circuit breaker of the node that answers.
+    pub circuit_breaker: CircuitStatus,
     /// What went wrong while asking, in the shape of errors.
     #[schema(value_type = Option<Problem>)]
     pub error: Option<Value>,
@@ -71,6 +73,7 @@ pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
         wal: cx.wal_readers.get(system.key),
         credential_expires_at,
         credential_problem,
+        circuit_breaker: cx.erps.guard(system.key).circuit_status(),
         error: None,
     };
     let verdict = tokio::time::timeout(PROBE_WAIT, ask(cx, &system, &mut status)).await;
@@ -78,6 +81,8 @@ pub async fn status(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
         status.reachable = status.reachable || was_reached(&problem);
         status.error = Some(as_fact(cx, caller, &problem));
     }
+    // After asking, which may have opened or closed it.
+    status.circuit_breaker = cx.erps.guard(system.key).circuit_status();
     Ok(status)
 }
 

@@ -36,6 +36,7 @@ pub(in crate::api) const ERP: &[ProblemKind] = &[
     ProblemKind::ErpUnreachable,
     ProblemKind::ErpAuthentication,
     ProblemKind::ErpFailed,
+    ProblemKind::CircuitOpen,
     ProblemKind::ErpTimeout,
 ];
 

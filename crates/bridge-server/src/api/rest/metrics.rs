@@ -10,6 +10,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use bridge_erp::CircuitState;
 use bridge_model::{SystemKey, Timestamp};
 use bridge_store::System;
 use std::collections::BTreeMap;
@@ -166,6 +167,7 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
         }
         *connected.entry(system.system_type.clone()).or_default() += i64::from(any_up);
     }
+    sample_circuits(cx, &systems);
     sample_wal(cx, &systems);
     sample_credentials(cx, &systems).await?;
     let metrics = &cx.metrics;
@@ -194,6 +196,20 @@ async fn sample_systems(cx: &Context) -> Result<(), Problem> {
         metrics.source_open_gaps.with_label_values(&labels).set(source.open_gaps);
     }
     Ok(())
+}
+
+fn sample_circuits(cx: &Context, systems: &[System]) {
+    let gauge = &cx.metrics.circuit_breaker;
+    gauge.reset();
+    for (index, system) in systems.iter().enumerate() {
+        let state = match cx.erps.guard(system.key).circuit_status().state {
+            CircuitState::Closed => 0,
+            CircuitState::HalfOpen => 1,
+            CircuitState::Open => 2,
+        };
+        let shown = gauge.with_label_values(&labels(index, system));
+        shown.set(shown.get().max(state));
+    }
 }
 
 /// What the reading of databases' logs costs those. Systems beyond those that have a line of their own share one with

@@ -26,6 +26,7 @@ pub(super) const RECORDS: &[ProblemKind] = &[
     ProblemKind::MethodNotFound,
     ProblemKind::ErpValidation,
     ProblemKind::ErpRefused,
+    ProblemKind::OutcomeUnknown,
 ];
 
 /// The routes of this file.

@@ -5,7 +5,11 @@ use crate::support::{Setup, on_both_databases};
 use bridge_erp::fake::Fault;
 use serde_json::json;
 
-on_both_databases!(each_refusal_has_its_status_and_code, an_erp_that_is_away_is_told_apart,);
+on_both_databases!(
+    each_refusal_has_its_status_and_code,
+    an_erp_that_is_away_is_told_apart,
+    a_request_that_takes_too_long_does_not_hide_that_a_write_was_sent,
+);
 
 async fn each_refusal_has_its_status_and_code(setup: Setup) {
     let stage = Stage::open(setup).await;
@@ -79,7 +83,11 @@ async fn each_refusal_has_its_status_and_code(setup: Setup) {
 }
 
 async fn an_erp_that_is_away_is_told_apart(setup: Setup) {
-    let stage = Stage::open(setup.config(|config| config.erp.call_timeout_ms = 300)).await;
+    let stage = Stage::open(setup.config(|config| {
+        config.erp.call_timeout_ms = 300;
+        config.erp.circuit_failures_max = 1_000;
+    }))
+    .await;
     let read = json!({ "action": "read", "model": "res.country", "limit": 1 });
     stage.result(read.clone()).await;
     let faults = stage.erp.faults();
@@ -90,15 +98,42 @@ async fn an_erp_that_is_away_is_told_apart(setup: Setup) {
     stage.result(create.clone()).await;
     faults.reset_counts();
     faults.fail_method("res.partner", "create", 1, Fault::Hang);
-    let late = crud(&stage.admin, create.clone()).await.expect_problem(504, "NETWORK_TIMEOUT");
+    let late = crud(&stage.admin, create.clone()).await.expect_problem(502, "OUTCOME_UNKNOWN");
     assert_eq!(late["details"]["error_type"], "transient");
     assert_eq!(faults.calls("res.partner", "create"), 1, "a write is sent once");
     faults.fail_method("res.partner", "create", 1, Fault::Status(502));
-    crud(&stage.admin, create.clone()).await.expect_problem(502, "CONNECTION_REFUSED");
+    crud(&stage.admin, create.clone()).await.expect_problem(502, "OUTCOME_UNKNOWN");
     faults.clear();
+    // The work is done and its answer lost: nobody says that it failed, and what to look at is told.
+    faults.fail_method("res.partner", "create", 1, Fault::ResetAfterWork);
+    let mut lost = create.clone();
+    lost["data"]["name"] = json!("Lost answer");
+    let lost = crud(&stage.admin, lost).await.expect_problem(502, "OUTCOME_UNKNOWN");
+    let found = stage.result(lost["details"]["check"].clone()).await;
+    assert_eq!(found[0]["name"], "Lost answer");
+    faults.fail_method("res.partner", "write", 1, Fault::CutReply);
+    let update = json!({ "action": "update", "model": "res.partner", "record_id": 1, "data": { "city": "Oujda" } });
+    let lost = crud(&stage.admin, update).await.expect_problem(502, "OUTCOME_UNKNOWN");
+    assert_eq!(stage.result(lost["details"]["check"].clone()).await[0]["city"], "Oujda");
     stage.erp.stop().await;
+    // Connections that were open are found to be closed by a read; from then on it is certain that nothing leaves.
+    crud(&stage.admin, read.clone()).await.expect_problem(502, "CONNECTION_REFUSED");
     let down = crud(&stage.admin, create).await;
     assert!(down.headers.contains_key("retry-after"));
     down.expect_problem(502, "CONNECTION_REFUSED");
     stage.app.stop().await;
+}
+
+async fn a_request_that_takes_too_long_does_not_hide_that_a_write_was_sent(setup: Setup) {
+    let stage = Stage::open(setup.config(|config| config.server.request_timeout_ms = 2_000)).await;
+    let create = json!({ "action": "create", "model": "res.partner", "data": { "name": "Once" } });
+    stage.result(create.clone()).await;
+    // The system is slower than a request may be, though not slower than a call may be.
+    stage.erp.faults().fail_method("res.partner", "create", 1, Fault::Hang);
+    crud(&stage.admin, create.clone()).await.expect_problem(502, "OUTCOME_UNKNOWN");
+    // What was written is answered without being read back.
+    stage.erp.faults().fail_method("res.partner", "search_read", 4, Fault::Hang);
+    let made = stage.result(create).await;
+    assert!(made["id"].is_i64() && made["name"].is_null(), "{made}");
+    stage.end().await;
 }

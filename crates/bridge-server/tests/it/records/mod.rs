@@ -6,6 +6,7 @@ mod domains;
 mod errors;
 mod lines;
 mod links;
+mod protection;
 mod rights;
 
 use crate::support::{Answer, App, Client, Setup, demo_erp, register_demo_system};
