@@ -2,7 +2,7 @@
 
 use crate::{ErpError, ErpErrorKind};
 use async_trait::async_trait;
-use bridge_model::{Event, ModelName, Priority, RecordId, SourceId, Timestamp};
+use bridge_model::{Event, MethodName, ModelName, Priority, RecordId, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -224,7 +224,7 @@ pub enum Work {
     /// Calls a method of the model; the result is what it answers.
     Call {
         /// The method.
-        method: String,
+        method: MethodName,
         /// Its arguments by place.
         args: Vec<Value>,
         /// Its arguments by name.

@@ -1,6 +1,6 @@
 //! Which models and operations are open to those who act with a system's own credential.
 
-use crate::ModelName;
+use crate::{MethodName, ModelName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -47,8 +47,8 @@ pub struct ModelAccess {
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Operation>))]
     pub operations: BTreeSet<Operation>,
     /// The methods that may be called.
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
-    pub methods: BTreeSet<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<MethodName>))]
+    pub methods: BTreeSet<MethodName>,
 }
 
 /// What is open of a system; nothing unless it is listed.
@@ -63,7 +63,7 @@ impl AllowList {
     }
 
     /// Whether this method of the model may be called.
-    pub fn permits_method(&self, model: &ModelName, method: &str) -> bool {
+    pub fn permits_method(&self, model: &ModelName, method: &MethodName) -> bool {
         self.0.get(model).is_some_and(|access| access.methods.contains(method))
     }
 }
@@ -84,11 +84,14 @@ mod tests {
         let partner = model("res.partner");
         assert!(list.permits(&partner, Operation::Read) && list.permits(&partner, Operation::Update));
         assert!(!list.permits(&partner, Operation::Create) && !list.permits(&partner, Operation::Delete));
-        assert!(list.permits_method(&partner, "action_archive") && !list.permits_method(&partner, "unlink"));
+        let method = |name: &str| MethodName::parse(name).unwrap();
+        assert!(list.permits_method(&partner, &method("action_archive")));
+        assert!(!list.permits_method(&partner, &method("unlink")));
         for name in ["sale.order", "res.users"] {
             assert!(!list.permits(&model(name), Operation::Read), "{name}");
         }
         assert!(serde_json::from_value::<AllowList>(json!({ "res.partner": { "operations": ["all"] } })).is_err());
         assert!(serde_json::from_value::<AllowList>(json!({ "res.partner": { "method": [] } })).is_err());
+        assert!(serde_json::from_value::<AllowList>(json!({ "res.partner": { "methods": ["_write"] } })).is_err());
     }
 }

@@ -120,6 +120,15 @@ text_id! {
     "must be 1 to 128 characters of a-z, A-Z, 0-9, '_', '-' and '.'",
     |text| (1..=128).contains(&text.len()) && text.chars().all(is_name_char)
 }
+text_id! {
+    /// The name of a public method of a model, for example `action_confirm`. What starts with an underscore is private
+    /// in every Odoo.
+    MethodName, "method",
+    "must be 1 to 128 characters of a-z, A-Z, 0-9 and '_', starting with a letter",
+    |text| (1..=128).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
 
 fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
@@ -139,6 +148,10 @@ mod tests {
         assert!(ModelName::parse("sale.order").is_ok());
         assert!(ModelName::parse("sale order; --").is_err());
         assert!(AppType::parse("Sales").is_err());
+        assert!(MethodName::parse("action_confirm").is_ok());
+        for bad in ["", "_write", "1st", "a.b", "a/b", "é", &"x".repeat(129)] {
+            assert_eq!(MethodName::parse(bad).unwrap_err().field, "method", "{bad:?}");
+        }
     }
 
     #[test]

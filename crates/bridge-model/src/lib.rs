@@ -23,6 +23,6 @@ pub use change::{Change, Event, NewChange, Origin, Priority, RecordId};
 pub use clock::Clock;
 pub use detection::{ModelClass, Strategy};
 pub use entropy::Entropy;
-pub use ids::{AppType, DeviceId, InvalidId, ModelName, SystemId, SystemKey, TenantId, UserId};
+pub use ids::{AppType, DeviceId, InvalidId, MethodName, ModelName, SystemId, SystemKey, TenantId, UserId};
 pub use position::{Epoch, Position, SourceId};
 pub use time::Timestamp;

@@ -1,8 +1,8 @@
 //! The words of the domain as the description of the API has them. The patterns are the rules of [`crate::ids`].
 
 use crate::{
-    AppType, DeviceId, Event, ModelClass, ModelName, Origin, Position, Priority, RecordId, SourceId, Strategy,
-    SystemId, SystemKey, TenantId, Timestamp, UserId,
+    AppType, DeviceId, Event, MethodName, ModelClass, ModelName, Origin, Position, Priority, RecordId, SourceId,
+    Strategy, SystemId, SystemKey, TenantId, Timestamp, UserId,
 };
 use std::borrow::Cow;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
@@ -32,6 +32,8 @@ schemas! {
     AppType = text("The kind of app; the service's settings map each to its models.", "sales_app")
         .pattern(Some("^[a-z0-9_]{1,64}$"));
     ModelName = text("The name of an ERP's model.", "sale.order").pattern(Some("^[A-Za-z0-9_.-]{1,128}$"));
+    MethodName = text("The name of a public method.", "action_confirm")
+        .pattern(Some("^[A-Za-z][A-Za-z0-9_]{0,127}$"));
     SourceId = text("The ERP's own id of an event.", "501");
     TenantId = number("A tenant.", 1);
     UserId = number("A user of BridgeCore; not the user's id in the ERP.", 1);
@@ -114,6 +116,7 @@ mod tests {
         check::<DeviceId>();
         check::<AppType>();
         check::<ModelName>();
+        check::<MethodName>();
         check::<Position>();
         check::<Timestamp>();
         check::<RecordId>();

@@ -95,18 +95,27 @@ impl Erps {
         self.named.get(&(tenant, system_id.clone()), self.clock.now(), load).await
     }
 
-    /// The adapter that acts in a system with a user's own credential.
-    pub fn linked_adapter(&self, system: &System, link: &ErpLink) -> Result<Arc<dyn Adapter>, Problem> {
+    /// Where a system is: what a user's own credential there is bound to.
+    pub fn address(&self, system: &System) -> Result<String, Problem> {
+        connection_of(system).map(|connection| address(&system.system_type, &connection))
+    }
+
+    /// The adapter that acts in a system with a user's own credential; `None` if that was given for another address than
+    /// the system's: nobody else is shown it.
+    pub fn linked_adapter(&self, system: &System, link: &ErpLink) -> Result<Option<Arc<dyn Adapter>>, Problem> {
         let key = (system.key, link.user);
         if let Some((system_saved, link_saved, adapter)) = self.linked.get(&key)
             && (system_saved, link_saved) == (system.updated_at, link.updated_at)
         {
-            return Ok(adapter);
+            return Ok(Some(adapter));
+        }
+        if link.secret.address != self.address(system)? {
+            return Ok(None);
         }
         let connection = as_other(system, &link.username, &link.secret)?;
         let adapter = self.guarded(system, &connection)?;
         self.linked.insert(key, (system.updated_at, link.updated_at, Arc::clone(&adapter)));
-        Ok(adapter)
+        Ok(Some(adapter))
     }
 
     /// A new adapter for a system with another credential than its own; it is not kept.
@@ -164,6 +173,11 @@ impl Erps {
     }
 }
 
+fn address(system_type: &str, connection: &Connection) -> String {
+    let Connection { url, database, .. } = connection;
+    format!("{system_type} {} {database}", url.trim().trim_end_matches('/'))
+}
+
 /// A system's connection with another credential than its own.
 fn as_other(system: &System, username: &str, secret: &LinkSecret) -> Result<Connection, Problem> {
     let own = connection_of(system)?;
@@ -213,4 +227,59 @@ fn client_options(config: &config::Erp, entropy: &Arc<dyn Entropy>) -> ClientOpt
 /// Reads `connection_config`.
 pub fn parse_connection(value: &serde_json::Value) -> Result<Connection, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| decoding::in_field("connection_config", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridge_model::clock::ManualClock;
+    use bridge_model::entropy::SeededEntropy;
+    use serde_json::json;
+
+    /// As it can be on a node that has heard of a system's new address, but not yet that its users' links are gone.
+    #[test]
+    fn a_link_holds_only_where_it_was_proven() {
+        let now = Timestamp::from_micros(0);
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
+        let erps = Erps::new(&Config::default(), Arc::new(ManualClock::new(now)), &entropy);
+        let mut system = System {
+            key: SystemKey(1),
+            tenant: TenantId(1),
+            system_id: SystemId::parse("odoo").unwrap(),
+            system_type: "odoo".to_owned(),
+            system_version: None,
+            name: "Odoo".to_owned(),
+            description: None,
+            is_active: true,
+            is_primary: true,
+            push_key_hash: None,
+            created_at: now,
+            updated_at: now,
+            connection: json!({ "url": "https://odoo.example.com", "database": "main" }),
+            connection_error: None,
+        };
+        let address = erps.address(&system).unwrap();
+        let secret = LinkSecret { password: "hush".to_owned(), api_key: None, address };
+        let username = "ada".to_owned();
+        let link = ErpLink {
+            user: UserId(1),
+            system: system.key,
+            username,
+            secret,
+            erp_user_id: 7,
+            created_at: now,
+            updated_at: now,
+        };
+        assert!(erps.linked_adapter(&system, &link).unwrap().is_some());
+        for (place, value) in
+            [("url", "http://odoo.example.com"), ("url", "https://elsewhere.example.com"), ("database", "copy")]
+        {
+            system.updated_at = system.updated_at.plus(Duration::from_secs(1));
+            let connection = std::mem::take(&mut system.connection);
+            system.connection = connection.clone();
+            system.connection[place] = json!(value);
+            assert!(erps.linked_adapter(&system, &link).unwrap().is_none(), "{value}");
+            system.connection = connection;
+        }
+    }
 }

@@ -13,6 +13,10 @@ pub struct LinkSecret {
     pub password: String,
     /// The API key, if there is one.
     pub api_key: Option<String>,
+    /// Where it was proven. It is kept with the secret, and encrypted with it, so that it is shown to no other system
+    /// whatever becomes of the system's settings; empty in links that are older than this rule, which hold nowhere.
+    #[serde(default)]
+    pub address: String,
 }
 
 impl fmt::Debug for LinkSecret {

@@ -187,6 +187,19 @@ impl Store {
     /// Saves everything of a system but its key, tenant, public name and times; `false` if there is no such
     /// system. One that becomes primary takes that from the one that was.
     pub async fn update_system(&self, system: &System) -> Result<bool, StoreError> {
+        self.all_or_nothing(self.saving(system)).await
+    }
+
+    /// The same for a system that is at another address from now on: its users' own credentials are not meant for that
+    /// and are forgotten.
+    pub async fn move_system(&self, system: &System) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM erp_links WHERE tenant_id = ?1 AND system_key = ?2";
+        let mut statements = self.saving(system);
+        statements.push(Statement::new(sql, params![system.tenant, system.key]));
+        self.all_or_nothing(statements).await
+    }
+
+    fn saving(&self, system: &System) -> Vec<Statement> {
         let now = self.now();
         let unreadable = system.connection_error.is_some() && system.connection.is_null();
         let connection = (!unreadable).then(|| self.crypt().encrypt(&system.connection.to_string(), now));
@@ -216,7 +229,7 @@ impl Store {
             ],
         );
         statements.push(update.expecting(Expect::Rows(1)));
-        self.all_or_nothing(statements).await
+        statements
     }
 
     /// Deletes a system; `false` if there is none of that name. Its secrets, its push key, what its users may

@@ -201,15 +201,22 @@ fn args_load(load: &Value) -> bool {
 /// The fields that a caller asks for; all of them if none.
 fn places(work: &Work<'_>, target: Target, names: &Value) -> Result<Vec<usize>, Refusal> {
     let def = &work.state.schema.models[target.model];
-    let names = match names {
-        Value::Array(names) if !names.is_empty() => names,
-        _ => return Ok((0..def.fields.len()).collect()),
-    };
     let invalid = |name: &Value| {
         let name = name.as_str().map_or_else(|| python(name), str::to_owned);
         Refusal::value(format!("Invalid field '{name}' on '{}'", def.name))
     };
-    names.iter().map(|name| name.as_str().and_then(|text| def.find(text)).ok_or_else(|| invalid(name))).collect()
+    let find = |name: &Value| name.as_str().and_then(|text| def.find(text)).ok_or_else(|| invalid(name));
+    let places: Vec<usize> = match names {
+        Value::Array(names) if !names.is_empty() => names.iter().map(find).collect::<Result<_, _>>()?,
+        _ => (0..def.fields.len()).collect(),
+    };
+    for place in &places {
+        // It is worked out from other records, with the rights of whoever asks.
+        if let Kind::OnHand(model, _) = work.state.schema.kind(target.model, *place) {
+            work.view().check(target.uid, *model, Access::Read)?;
+        }
+    }
+    Ok(places)
 }
 
 /// A record as `read` answers it; the id is always there.

@@ -28,7 +28,7 @@ use crate::adapter::{
 use crate::pool::ClientOptions;
 use crate::{ErpError, ErpErrorKind};
 use async_trait::async_trait;
-use bridge_model::{Clock, ModelName, RecordId, Timestamp};
+use bridge_model::{Clock, MethodName, ModelName, RecordId, Timestamp};
 use calls::{Call, Caller};
 use feed::Owner;
 use serde_json::{Map, Value, json};
@@ -190,11 +190,8 @@ impl Adapter for Odoo {
             Work::Update(ids, values) => (plain(&model, "write", vec![numbers(&ids)?, Value::Object(values)]), None),
             Work::Delete(ids) => (plain(&model, "unlink", vec![numbers(&ids)?]), None),
             Work::Call { ref method, args, kwargs } => {
-                is_public(method)?;
-                return self
-                    .caller
-                    .once(&with_context(Call { model: model.as_str(), method, args, kwargs }, &context))
-                    .await;
+                let call = Call { model: model.as_str(), method: method.as_str(), args, kwargs };
+                return self.caller.once(&with_context(call, &context)).await;
             }
         };
         call = with_context(call, &context);
@@ -229,7 +226,9 @@ impl Adapter for Odoo {
         args: Vec<Value>,
         kwargs: Map<String, Value>,
     ) -> Result<Value, ErpError> {
-        is_public(method)?;
+        // The name becomes part of a path.
+        MethodName::parse(method)
+            .map_err(|_| ErpError::new(ErpErrorKind::UnknownMethod, "there is no public method of this name"))?;
         self.caller.once(&Call { model: model.as_str(), method, args, kwargs }).await
     }
 
@@ -288,15 +287,6 @@ fn with_context<'a>(mut call: Call<'a>, context: &Map<String, Value>) -> Call<'a
         call.kwargs.insert("context".into(), Value::Object(context.clone()));
     }
     call
-}
-
-fn is_public(method: &str) -> Result<(), ErpError> {
-    let is_name = method.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !is_name || !method.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        // The name becomes part of a path; names that start with an underscore are private in every Odoo.
-        return Err(ErpError::new(ErpErrorKind::UnknownMethod, "there is no public method of this name"));
-    }
-    Ok(())
 }
 
 /// The ids that a creation answered, as a list of this length.

@@ -62,29 +62,28 @@ impl LoginLimit {
 
     /// `RateLimited` if there were too many failures.
     pub(super) fn check(&self, tried: Tried, now: Timestamp) -> Result<(), Problem> {
-        let Some(window) = self.windows().open.get(&tried).copied() else { return Ok(()) };
-        let passed = now.since(window.began);
-        if passed >= WINDOW || window.failures < self.failures_max {
-            return Ok(());
+        self.windows().check(tried, self.failures_max, now)
+    }
+
+    /// Counts a try whose outcome only somebody else's answer tells as a failure in advance, so that of many at once no
+    /// more than the limit are under way; `RateLimited` if there were too many.
+    pub(super) fn begin(&self, tried: Tried, now: Timestamp) -> Result<(), Problem> {
+        let mut windows = self.windows();
+        windows.check(tried, self.failures_max, now)?;
+        windows.count(tried, now);
+        Ok(())
+    }
+
+    /// Takes a try back that was counted in advance and was no failure.
+    pub(super) fn take_back(&self, tried: Tried) {
+        if let Some(window) = self.windows().open.get_mut(&tried) {
+            window.failures = window.failures.saturating_sub(1);
         }
-        let mut problem = Problem::new(ProblemKind::RateLimited, Message::too_many_failed_logins());
-        problem.retry_after_s = Some(WINDOW.saturating_sub(passed).as_secs().max(1));
-        Err(problem)
     }
 
     /// Counts a failure.
     pub(super) fn failed(&self, tried: Tried, now: Timestamp) {
-        let mut windows = self.windows();
-        windows.end_old(now);
-        if let Some(window) = windows.open.get_mut(&tried) {
-            window.failures = window.failures.saturating_add(1);
-            return;
-        }
-        if windows.begun.len() >= WINDOWS_MAX {
-            windows.end_oldest();
-        }
-        windows.begun.push_back(tried);
-        windows.open.insert(tried, Window { began: now, failures: 1 });
+        self.windows().count(tried, now);
     }
 
     fn windows(&self) -> MutexGuard<'_, Windows> {
@@ -93,6 +92,30 @@ impl LoginLimit {
 }
 
 impl Windows {
+    fn check(&self, tried: Tried, failures_max: u32, now: Timestamp) -> Result<(), Problem> {
+        let Some(window) = self.open.get(&tried) else { return Ok(()) };
+        let passed = now.since(window.began);
+        if passed >= WINDOW || window.failures < failures_max {
+            return Ok(());
+        }
+        let mut problem = Problem::new(ProblemKind::RateLimited, Message::too_many_failed_logins());
+        problem.retry_after_s = Some(WINDOW.saturating_sub(passed).as_secs().max(1));
+        Err(problem)
+    }
+
+    fn count(&mut self, tried: Tried, now: Timestamp) {
+        self.end_old(now);
+        if let Some(window) = self.open.get_mut(&tried) {
+            window.failures = window.failures.saturating_add(1);
+            return;
+        }
+        if self.begun.len() >= WINDOWS_MAX {
+            self.end_oldest();
+        }
+        self.begun.push_back(tried);
+        self.open.insert(tried, Window { began: now, failures: 1 });
+    }
+
     fn end_old(&mut self, now: Timestamp) {
         while let Some(oldest) = self.begun.front()
             && self.open.get(oldest).is_none_or(|window| now.since(window.began) >= WINDOW)

@@ -92,14 +92,15 @@ impl Auth {
         self.changed.subscribe()
     }
 
-    /// `RateLimited` if this user's credential in a business system was refused too often within a minute.
-    pub fn check_linking(&self, user: &User, now: Timestamp) -> Result<(), Problem> {
-        self.logins.check(linking(user), now)
+    /// Counts that a user's credential is shown to a business system; `RateLimited` if too many were refused within a
+    /// minute, or are being judged.
+    pub fn begin_linking(&self, user: &User, now: Timestamp) -> Result<(), Problem> {
+        self.logins.begin(linking(user), now)
     }
 
-    /// Counts a refusal of a user's credential in a business system.
-    pub fn linking_failed(&self, user: &User, now: Timestamp) {
-        self.logins.failed(linking(user), now);
+    /// Takes that back where the system has not refused the credential.
+    pub fn linking_not_refused(&self, user: &User) {
+        self.logins.take_back(linking(user));
     }
 
     /// Makes every push key be looked up anew; to be called after a system was changed.

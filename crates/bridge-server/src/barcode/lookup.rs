@@ -54,7 +54,8 @@ pub async fn lookup(cx: &Context, caller: &Caller, query: &BarcodeQuery) -> Resu
         },
     };
     let acting = acting(cx, caller, &system_id).await?;
-    let mut search = Search { acting, codes: Codes::of(&query.barcode, &barcode), not_searched: Vec::new() };
+    let mut search =
+        Search { acting, codes: Codes::of(&query.barcode, &barcode), not_searched: Vec::new(), stock_is_closed: false };
     if let Some(found) = search.find().await? {
         let Found { matched, product, packaging, lot, other_product_ids } = found;
         let (barcode, not_searched) = (ReadBarcode::of(&query.barcode, &barcode), search.not_searched);
@@ -132,6 +133,8 @@ struct Search {
     acting: Acting,
     codes: Codes,
     not_searched: Vec<String>,
+    /// Whether the system has refused to tell what is on hand.
+    stock_is_closed: bool,
 }
 
 impl Search {
@@ -212,16 +215,17 @@ impl Search {
 
     /// The products that a domain finds. They are what a lookup is about: where they are not open to the caller, it is
     /// refused.
-    async fn products(&self, domain: Domain) -> Result<Vec<Record>, Problem> {
+    async fn products(&mut self, domain: Domain) -> Result<Vec<Record>, Problem> {
         let model = ModelName::parse(PRODUCT)?;
-        let with_stock = [&PRODUCT_FIELDS[..], &[ON_HAND]].concat();
-        match self.rows(model.clone(), domain.clone(), &with_stock).await {
-            // It is worked out from moves of stock, which not everybody may read who may read products.
-            Err(problem) if problem.kind == ProblemKind::ErpAccessDenied => {
-                self.rows(model, domain, &PRODUCT_FIELDS).await
+        if !self.stock_is_closed {
+            let with_stock = [&PRODUCT_FIELDS[..], &[ON_HAND]].concat();
+            match self.rows(model.clone(), domain.clone(), &with_stock).await {
+                // It is worked out from moves of stock, which not everybody may read who may read products.
+                Err(problem) if problem.kind == ProblemKind::ErpAccessDenied => self.stock_is_closed = true,
+                rows => return rows,
             }
-            rows => rows,
         }
+        self.rows(model, domain, &PRODUCT_FIELDS).await
     }
 
     fn by_code(&self) -> Domain {

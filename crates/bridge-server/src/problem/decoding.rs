@@ -2,7 +2,7 @@
 
 use super::{Problem, ProblemKind};
 use crate::language::{Message, Reason};
-use bridge_model::{AppType, DeviceId, InvalidId, ModelName, SystemId};
+use bridge_model::{AppType, DeviceId, InvalidId, MethodName, ModelName, SystemId};
 use serde_path_to_error::{Error, Path};
 
 /// A body that is no JSON at all; what the parser said goes into the details.
@@ -56,6 +56,7 @@ pub(super) fn id_form(invalid: &InvalidId) -> Reason {
         "device_id" => Reason::device_id_form(),
         "app_type" => Reason::app_type_form(),
         "model" => Reason::model_form(),
+        "method" => Reason::method_form(),
         _ => Reason::documented_form(),
     }
 }
@@ -72,7 +73,7 @@ fn reason(message: &str) -> Reason {
         _ if message.contains(" untagged enum ") => return Reason::no_documented_form(),
         _ => {}
     }
-    let rules = [SystemId::RULE, DeviceId::RULE, AppType::RULE, ModelName::RULE];
+    let rules = [SystemId::RULE, DeviceId::RULE, AppType::RULE, ModelName::RULE, MethodName::RULE];
     if let Some(broken) = rules.iter().find(|rule| message == rule.to_string()) {
         return id_form(broken);
     }

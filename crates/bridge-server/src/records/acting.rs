@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::{Adapter, ErpError, Guard};
-use bridge_model::{AllowList, ModelName, Operation, SystemId, SystemKey, Timestamp, UserId};
+use bridge_model::{AllowList, MethodName, ModelName, Operation, SystemId, SystemKey, Timestamp, UserId};
 use bridge_store::System;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,8 +63,10 @@ pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
     let ends_at = now.plus(ms(cx.config.server.request_timeout_ms) * 9 / 10);
     let key = (caller.tenant, caller.user, system.key);
     let load = async { Ok(Some(cx.store.erp_link(key.0, key.1, key.2).await?.map(Arc::new))) };
-    if let Some(link) = cx.records.links.get(&key, now, load).await?.flatten() {
-        let adapter = cx.erps.linked_adapter(&system, &link)?;
+    let link = cx.records.links.get(&key, now, load).await?.flatten();
+    if let Some(link) = link
+        && let Some(adapter) = cx.erps.linked_adapter(&system, &link)?
+    {
         let access = Access::to(&system, Some((caller.user, link.updated_at)));
         let (rights, guard) = (Rights::Own, cx.erps.guard(system.key));
         return Ok(Acting { cx: cx.clone(), system, adapter, rights, access, guard, ends_at });
@@ -143,12 +145,12 @@ impl Acting {
     }
 
     /// The same for a method.
-    pub(super) fn check_method(&self, model: &ModelName, method: &str) -> Result<(), Problem> {
+    pub(super) fn check_method(&self, model: &ModelName, method: &MethodName) -> Result<(), Problem> {
         match &self.rights {
             Rights::Listed { list, .. } if !list.permits_method(model, method) => {
                 let message = Message::method_not_allowed(method, model);
                 let problem = Problem::new(ProblemKind::Forbidden, message);
-                Err(problem.with("model", model.as_str()).with("method", method))
+                Err(problem.with("model", model.as_str()).with("method", method.as_str()))
             }
             _ => Ok(()),
         }

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::domain::Domain;
-use bridge_model::{ModelName, RecordId, SystemId};
+use bridge_model::{MethodName, ModelName, RecordId, SystemId};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -103,7 +103,7 @@ pub struct CrudRequest {
     pub data: Option<Data>,
     /// The method of `call`.
     #[serde(default)]
-    pub method: Option<String>,
+    pub method: Option<MethodName>,
     /// Its arguments by place, without the records.
     #[serde(default)]
     pub args: Option<Vec<Value>>,
@@ -277,7 +277,7 @@ async fn update(acting: &Acting, request: &CrudRequest, options: &Options) -> Re
 }
 
 async fn call(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {
-    let method = request.method.as_deref().ok_or_else(|| missing("method"))?;
+    let method = request.method.as_ref().ok_or_else(|| missing("method"))?;
     let ids = request.ids(&acting.cx)?.unwrap_or_default();
     let (args, kwargs) = (request.args.as_deref().unwrap_or_default(), request.kwargs.clone().unwrap_or_default());
     acting.call(&request.model, method, &ids, args, &kwargs, options).await

@@ -95,6 +95,10 @@ impl Acting {
                 {
                     return refuse(Reason::not_a_relation(path));
                 }
+                if let Some(related) = target.relation.as_ref().filter(|_| !compares_ids(*operator, value)) {
+                    // A name, or a place in a tree: the condition is one on the related records.
+                    self.check(related, Operation::Read)?;
+                }
                 let is_pattern = matches!(
                     operator,
                     Operator::Like
@@ -165,6 +169,13 @@ impl Acting {
         }
         Err(Problem::field(FIELD, Reason::since_version(what, version)).with("version", has))
     }
+}
+
+/// Whether a condition on a relation asks for nothing but the ids that stand in the record itself.
+fn compares_ids(operator: Operator, value: &Value) -> bool {
+    let is_id = |value: &Value| value.is_number() || value.is_null() || value.is_boolean();
+    matches!(operator, Operator::Equal | Operator::NotEqual | Operator::In | Operator::NotIn)
+        && value.as_array().map_or_else(|| is_id(value), |values| values.iter().all(is_id))
 }
 
 fn at_path(path: &str, reason: Reason) -> Problem {

@@ -4,7 +4,7 @@ use super::{Acting, Options, Record};
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::{ErpError, ErpErrorKind, Work, Write};
-use bridge_model::{ModelName, Operation, RecordId, Timestamp};
+use bridge_model::{MethodName, ModelName, Operation, RecordId, Timestamp};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -99,19 +99,13 @@ impl Acting {
     pub async fn call(
         &self,
         model: &ModelName,
-        method: &str,
+        method: &MethodName,
         ids: &[RecordId],
         args: &[Value],
         kwargs: &Map<String, Value>,
         options: &Options,
     ) -> Result<Value, Problem> {
-        let is_name = method.starts_with(|c: char| c.is_ascii_alphabetic())
-            && method.len() <= 128
-            && method.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !is_name {
-            return Err(Problem::field("method", Reason::method_form()));
-        }
-        if let Some((_, action)) = ACTIONS.iter().find(|(name, _)| *name == method) {
+        if let Some((_, action)) = ACTIONS.iter().find(|(name, _)| *name == method.as_str()) {
             return Err(Problem::field("method", Reason::method_has_action(action)));
         }
         if kwargs.contains_key("context") {
@@ -123,7 +117,7 @@ impl Acting {
             all.push(json!(ids));
         }
         all.extend_from_slice(args);
-        let work = Work::Call { method: method.to_owned(), args: all, kwargs: kwargs.clone() };
+        let work = Work::Call { method: method.clone(), args: all, kwargs: kwargs.clone() };
         self.perform(model, work, options).await
     }
 

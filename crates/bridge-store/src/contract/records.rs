@@ -4,7 +4,7 @@ use super::accounts::{new_user, tenant_with_user};
 use super::systems::new_system;
 use super::{Bed, contract};
 use crate::{LinkSecret, StoreError};
-use bridge_model::{AllowList, Clock as _, ModelAccess, ModelName, Operation, SystemKey, UserId};
+use bridge_model::{AllowList, Clock as _, MethodName, ModelAccess, ModelName, Operation, SystemKey, UserId};
 use std::time::Duration;
 
 contract! {
@@ -17,7 +17,7 @@ contract! {
 const NEW_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 fn password(password: &str) -> LinkSecret {
-    LinkSecret { password: password.to_owned(), api_key: None }
+    LinkSecret { password: password.to_owned(), api_key: None, address: "http://odoo".to_owned() }
 }
 
 async fn a_link_is_kept_changed_and_forgotten(bed: Bed) {
@@ -29,7 +29,7 @@ async fn a_link_is_kept_changed_and_forgotten(bed: Bed) {
     let made = store.save_erp_link(tenant, user.id, system, "ada@odoo", &password("one"), 7).await.unwrap();
     assert_eq!(store.erp_link(tenant, user.id, system).await.unwrap(), Some(made.clone()));
     bed.clock.advance(Duration::from_mins(1));
-    let key = LinkSecret { password: String::new(), api_key: Some("key".to_owned()) };
+    let key = LinkSecret { password: String::new(), api_key: Some("key".to_owned()), ..password("") };
     let changed = store.save_erp_link(tenant, user.id, system, "ada2@odoo", &key, 8).await.unwrap();
     assert_eq!((changed.created_at, changed.updated_at), (made.created_at, bed.clock.now()));
     assert_eq!(store.erp_links(tenant, user.id).await.unwrap(), [changed]);
@@ -55,8 +55,18 @@ async fn links_go_with_their_user_and_their_system(bed: Bed) {
     }
     store.delete_user(tenant, user.id).await.unwrap();
     assert_eq!(store.erp_links(tenant, user.id).await.unwrap(), []);
+    assert!(store.update_system(&system).await.unwrap());
+    assert_eq!(store.erp_links(tenant, second.id).await.unwrap().len(), 1);
+    let elsewhere = store.create_system(tenant, new_system("other")).await.unwrap();
+    store.save_erp_link(tenant, second.id, elsewhere.key, "x", &password("x"), 1).await.unwrap();
+    assert!(store.move_system(&system).await.unwrap());
+    let kept = store.erp_links(tenant, second.id).await.unwrap();
+    assert_eq!(kept.iter().map(|link| link.system).collect::<Vec<_>>(), [elsewhere.key]);
+    store.save_erp_link(tenant, second.id, system.key, "x", &password("x"), 1).await.unwrap();
     assert!(store.delete_system(tenant, &system.system_id).await.unwrap());
+    assert!(store.delete_system(tenant, &elsewhere.system_id).await.unwrap());
     assert_eq!(store.erp_links(tenant, second.id).await.unwrap(), []);
+    assert!(!store.move_system(&system).await.unwrap());
     let late = store.save_erp_link(tenant, second.id, system.key, "x", &password("x"), 1).await;
     assert!(matches!(late, Err(StoreError::NotFound)), "{late:?}");
 }
@@ -87,7 +97,8 @@ async fn what_is_open_is_kept_for_each_system(bed: Bed) {
     let (other, _) = tenant_with_user(&store, "eve").await;
     let system = store.create_system(tenant, new_system("odoo")).await.unwrap();
     assert_eq!(store.allow_list(tenant, system.key).await.unwrap(), AllowList::default());
-    let access = ModelAccess { operations: [Operation::Read].into(), methods: ["action_confirm".to_owned()].into() };
+    let methods = [MethodName::parse("action_confirm").unwrap()].into();
+    let access = ModelAccess { operations: [Operation::Read].into(), methods };
     let list = AllowList([(ModelName::parse("sale.order").unwrap(), access)].into());
     store.save_allow_list(tenant, system.key, &list).await.unwrap();
     assert_eq!(store.allow_list(tenant, system.key).await.unwrap(), list);

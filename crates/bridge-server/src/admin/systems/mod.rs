@@ -130,6 +130,7 @@ fn stays_primary(system: &System) -> Problem {
 fn announce_change(cx: &Context, system: SystemKey) {
     cx.auth.forget_push_keys();
     cx.erps.forget(system);
+    cx.records.rights_changed();
     cx.hub.systems_changed();
     cx.hub.nudge_all(system);
 }

@@ -31,7 +31,8 @@ pub struct UpdateSystem {
     pub is_active: Option<bool>,
     /// Whether a request that names no system means this one; `true` takes that from the one that was.
     pub is_primary: Option<bool>,
-    /// How to connect to it, as a whole: a new address never gets the old password.
+    /// How to connect to it, as a whole: a new address never gets the old password, nor the credentials that users have
+    /// given for the old one, which are forgotten.
     #[schema(value_type = Option<bridge_erp::Connection>)]
     pub connection_config: Option<Value>,
     /// Whether to make a new push key, which the answer shows; the old one no longer works.
@@ -72,14 +73,21 @@ pub async fn update(
         }
         system.is_primary = is_primary;
     }
+    let mut is_moved = false;
     if let Some(connection) = request.connection_config {
+        // An address that can't be read any more counts as another one.
+        let before = cx.erps.address(&system).ok();
         system.connection = connection;
+        system.connection_error = None;
+        is_moved = before != Some(cx.erps.address(&system)?);
     }
     let push_key = request.rotate_push_key.then(|| new_push_key(&*cx.entropy));
     if let Some(push_key) = &push_key {
         system.push_key_hash = push_key_hash(push_key);
     }
-    if !cx.store.update_system(&system).await? {
+    let is_saved =
+        if is_moved { cx.store.move_system(&system).await? } else { cx.store.update_system(&system).await? };
+    if !is_saved {
         return Err(not_found(system_id));
     }
     announce_change(cx, system.key);

@@ -5,7 +5,7 @@ use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
-use bridge_erp::ErpErrorKind;
+use bridge_erp::{ErpError, ErpErrorKind};
 use bridge_model::{SystemId, SystemKey, Timestamp, UserId};
 use bridge_store::{ErpLink, LinkSecret, System, User};
 use serde::{Deserialize, Serialize};
@@ -75,15 +75,19 @@ const ASK_WAIT: Duration = Duration::from_secs(15);
 /// act there with their own rights. `ErpLinkRefused` if it refuses.
 pub async fn link(cx: &Context, caller: &Caller, id: UserId, request: LinkUser) -> Result<LinkView, Problem> {
     let user = linkable(cx, caller, id).await?;
-    let secret = secret(&request)?;
     let system = system(cx, &user, &request.system_id).await?;
+    let secret = secret(&request, cx.erps.address(&system)?)?;
     // Odoo counts refusals and locks our own address out, so that whoever guesses is slowed down here.
-    cx.auth.check_linking(&user, cx.clock.now())?;
     let adapter = cx.erps.connect_as(&system, &request.username, &secret)?;
-    let erp_user_id = match tokio::time::timeout(ASK_WAIT, adapter.authenticate()).await {
+    cx.auth.begin_linking(&user, cx.clock.now())?;
+    let answer = tokio::time::timeout(ASK_WAIT, adapter.authenticate()).await;
+    let is_refused = |error: &ErpError| error.kind == ErpErrorKind::Authentication;
+    if matches!(&answer, Ok(outcome) if !outcome.as_ref().is_err_and(is_refused)) {
+        cx.auth.linking_not_refused(&user);
+    }
+    let erp_user_id = match answer {
         Ok(Ok(identity)) => identity.erp_user_id,
-        Ok(Err(error)) if error.kind == ErpErrorKind::Authentication => {
-            cx.auth.linking_failed(&user, cx.clock.now());
+        Ok(Err(error)) if is_refused(&error) => {
             let message = Message::erp_link_refused(&error.message);
             return Err(Problem::of_erp(ProblemKind::ErpLinkRefused, message, error));
         }
@@ -133,7 +137,7 @@ async fn system(cx: &Context, user: &User, system_id: &SystemId) -> Result<Arc<S
     })
 }
 
-fn secret(request: &LinkUser) -> Result<LinkSecret, Problem> {
+fn secret(request: &LinkUser, address: String) -> Result<LinkSecret, Problem> {
     let LinkUser { username, password, api_key, .. } = request;
     if username.is_empty() || username.len() > TEXT_BYTES_MAX || username.chars().any(char::is_control) {
         return Err(Problem::field("username", Reason::printable(TEXT_BYTES_MAX)));
@@ -149,7 +153,7 @@ fn secret(request: &LinkUser) -> Result<LinkSecret, Problem> {
     if password.is_empty() && api_key.is_none() {
         return Err(Problem::field("password", Reason::password_or_key()));
     }
-    Ok(LinkSecret { password, api_key })
+    Ok(LinkSecret { password, api_key, address })
 }
 
 fn view(link: ErpLink, system_id: SystemId) -> LinkView {

@@ -39,8 +39,14 @@ async fn with_ones_own_credential_the_system_judges(setup: Setup) {
     // Nothing was opened by an admin, and a salesperson sees products but no lots.
     let answer = look_up(&user, "16110000000052").await.expect(200);
     assert_eq!((&answer["packaging"]["quantity"], &answer["not_searched"]), (&json!(12.0), &json!([])));
+    assert_eq!(answer["product"]["quantity"], json!(null));
     let unknown = look_up(&user, "INK-2026-07").await.expect_problem(404, "RECORD_NOT_FOUND");
     assert_eq!(unknown["details"]["not_searched"], json!(["stock.lot"]));
+    // What is on hand is refused once, and then not asked for again: the barcode, and the packaging's product.
+    let products = || stage.erp.faults().calls("product.product", "search_read");
+    let before = products();
+    look_up(&user, "16110000000052").await.expect(200);
+    assert_eq!(products() - before, 3);
     stage.end().await;
 }
 

@@ -1,10 +1,17 @@
 //! Users' own credentials.
 
 use super::{Stage, crud, result};
-use crate::support::{App, Client, Setup, on_both_databases};
+use crate::support::{App, Client, Setup, demo_erp, on_both_databases};
+use futures_util::future::join_all;
 use serde_json::json;
 
-on_both_databases!(whoever_is_linked_acts_with_their_own_rights, a_credential_that_does_not_hold, links_are_ones_own,);
+on_both_databases!(
+    whoever_is_linked_acts_with_their_own_rights,
+    a_credential_that_does_not_hold,
+    guesses_at_once_are_counted_before_the_system_answers,
+    a_credential_is_shown_to_no_other_address,
+    links_are_ones_own,
+);
 
 async fn id_of(client: &Client) -> i64 {
     client.get("/api/v1/auth/me").await.expect(200)["id"].as_i64().unwrap()
@@ -81,6 +88,55 @@ async fn a_credential_that_does_not_hold(setup: Setup) {
     let refused = crud(&sales, read.clone()).await.expect_problem(403, "ERP_LINK_REFUSED");
     assert_eq!(refused["error"], "OdooAuthenticationException");
     result(&stage.admin, read).await;
+    stage.end().await;
+}
+
+async fn guesses_at_once_are_counted_before_the_system_answers(setup: Setup) {
+    let stage = Stage::new(setup.config(|config| config.security.logins_per_minute_max = 3)).await;
+    let (sales, id) = linked(&stage.app, "amina", "sales").await;
+    let path = format!("/api/v1/users/{id}/links");
+    // A credential that holds is not counted, however often it is given.
+    let right = json!({ "system_id": "demo", "username": "sales", "password": "sales" });
+    for _ in 0..4 {
+        sales.post(&path, &right).await.expect(201);
+    }
+    // They all arrive before the first is answered.
+    stage.erp.faults().latency_ms(300);
+    let guess = async |number: usize| {
+        let wrong = json!({ "system_id": "demo", "username": "admin", "password": format!("guess {number}") });
+        sales.post(&path, &wrong).await
+    };
+    let answers = join_all((0..12).map(guess)).await;
+    let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(403), count(429)), (3, 9));
+    stage.end().await;
+}
+
+async fn a_credential_is_shown_to_no_other_address(setup: Setup) {
+    let stage = Stage::new(setup).await;
+    let (sales, id) = linked(&stage.app, "amina", "sales").await;
+    let create = json!({ "action": "create", "model": "res.partner", "data": { "name": "Dar Al Noor" } });
+    result(&sales, create.clone()).await;
+    // Another password or time-out of the system is no other address.
+    let mut connection = json!(stage.erp.connection());
+    connection["timeout_ms"] = json!(10_000);
+    stage.admin.put("/api/v1/systems/demo", &json!({ "connection_config": connection })).await.expect(200);
+    result(&sales, create.clone()).await;
+    let elsewhere = demo_erp().await;
+    let moved = json!({ "connection_config": elsewhere.connection() });
+    stage.admin.put("/api/v1/systems/demo", &moved).await.expect(200);
+    crud(&sales, create.clone()).await.expect_problem(403, "FORBIDDEN");
+    assert_eq!(elsewhere.faults().calls("res.partner", "create"), 0);
+    let links = sales.get(&format!("/api/v1/users/{id}/links")).await.expect(200);
+    assert_eq!(links["items"], json!([]));
+    // Nor is it when the old address comes back: who changed it may have been somebody else.
+    let back = json!({ "connection_config": stage.erp.connection() });
+    stage.admin.put("/api/v1/systems/demo", &back).await.expect(200);
+    crud(&sales, create.clone()).await.expect_problem(403, "FORBIDDEN");
+    let link = json!({ "system_id": "demo", "username": "sales", "password": "sales" });
+    sales.post(&format!("/api/v1/users/{id}/links"), &link).await.expect(201);
+    result(&sales, create).await;
+    elsewhere.stop().await;
     stage.end().await;
 }
 
