@@ -5,7 +5,7 @@
 //! With `--hold` it only reads until it is stopped, for a measurement of what that costs the database.
 
 use anyhow::{Context as _, bail, ensure};
-use bridge_erp::odoo::database::capture::{self, CaptureOptions, LockPatience};
+use bridge_erp::odoo::database::capture::{self, CaptureOptions};
 use bridge_erp::odoo::database::{Database, DatabaseOptions};
 use bridge_model::clock::SystemClock;
 use bridge_model::entropy::OsEntropy;
@@ -110,8 +110,8 @@ async fn install(url: &str) -> anyhow::Result<()> {
         row_image_bytes_max: 0,
         trail: false,
         notify: false,
-        role: "bridgecore_measurement".to_owned(),
-        role_password: "unused".to_owned(),
+        role: Some("bridgecore_measurement".to_owned()),
+        role_password: Some("unused".to_owned()),
         incarnation: "measurement".to_owned(),
     };
     capture::install(&database, &wanted, LockPatience::default(), &mut |_| {}).await?;

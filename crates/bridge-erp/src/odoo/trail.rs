@@ -22,6 +22,14 @@ const SECRET_PARTS: &[&str] =
 /// The end of such names.
 const SECRET_END: &str = "_pass";
 
+/// Tables that are made for secrets: none of their values is ever passed on, whatever its field is called.
+const SECRET_TABLES: &[&str] = &["ir_config_parameter", "res_users_apikeys", "auth_totp_device"];
+
+/// Whether a table, or the model that it holds, is made for secrets.
+pub fn holds_secrets(table_or_model: &str) -> bool {
+    SECRET_TABLES.contains(&table_or_model.replace('.', "_").as_str())
+}
+
 /// Whether a field's values look like secrets by its name.
 pub fn is_secret(name: &str) -> bool {
     name.ends_with(SECRET_END) || SECRET_PARTS.iter().any(|part| name.contains(part))

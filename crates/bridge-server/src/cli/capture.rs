@@ -1,12 +1,12 @@
 //! `bridgecore capture install | status | uninstall`: the triggers in Odoo's database.
 
-use super::{plain, words};
-use crate::config::Config;
-use anyhow::{Context as _, bail};
+use super::database::{connect, print_role, print_steps, untracked_models};
+use super::plain;
+use anyhow::Context as _;
 use bridge_erp::odoo::database::capture::{
-    CaptureOptions, CaptureStatus, LockPatience, Step, TableState, install, plan, plan_uninstall, status, uninstall,
+    CaptureOptions, CaptureStatus, TableState, install, plan, plan_uninstall, status, uninstall,
 };
-use bridge_erp::odoo::database::{Database, DatabaseOptions};
+use bridge_erp::odoo::database::{LockPatience, Step};
 use bridge_model::Entropy;
 use clap::{Args, Subcommand};
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ pub enum Command {
     Install(Install),
     /// Say whether the triggers are live, what waits in the outbox, and which errors they caught
     Status(Status),
-    /// Take the triggers, the outbox and the role out again; nothing is left
+    /// Take the triggers and the outbox out again, and the role if it was made by install; nothing is left
     Uninstall(Uninstall),
 }
 
@@ -81,13 +81,14 @@ pub struct Install {
     /// Wake the reader by NOTIFY at each commit, which makes commits wait for each other; otherwise it looks often
     #[arg(long)]
     notify: bool,
-    /// The role that reads the outbox; made if it does not exist
-    #[arg(long, default_value = "bridgecore_capture")]
-    role: String,
+    /// The role that reads the outbox; made if it does not exist. Without it, the one that was installed before, or
+    /// bridgecore_capture
+    #[arg(long)]
+    role: Option<String>,
     /// The password of the role, if it has to be made; if left out, one is made and printed once
     #[arg(long, env = "BRIDGECORE_CAPTURE_ROLE_PASSWORD", hide_env_values = true)]
     role_password: Option<String>,
-    /// Print the SQL and do nothing
+    /// Print the SQL exactly as it would be run, and do nothing; a password stands there as :'role_password'
     #[arg(long)]
     dry_run: bool,
 }
@@ -114,6 +115,9 @@ pub struct Uninstall {
     dry_run: bool,
 }
 
+/// What these connections call themselves in Odoo's database.
+const NAME: &str = "bridgecore capture";
+
 /// Models that are left out unless they are named: what Odoo writes down for itself all the time, and nobody asks for.
 pub(super) const LEFT_OUT: &[&str] =
     &["ir.logging", "ir.profile", "ir.cron.trigger", "ir.cron.progress", "res.users.log"];
@@ -128,10 +132,7 @@ pub async fn run(command: Command, entropy: &dyn Entropy) -> anyhow::Result<Exit
 }
 
 async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Result<ExitCode> {
-    let mut left_out = match &arguments.config {
-        Some(path) => Config::load(Some(path)).context("read the config")?.ingest.untracked_models,
-        None => Config::default().ingest.untracked_models,
-    };
+    let mut left_out = untracked_models(arguments.config.as_deref())?;
     left_out.extend(LEFT_OUT.iter().map(ToString::to_string));
     let options = CaptureOptions {
         tables: arguments.tables,
@@ -142,16 +143,19 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
         trail: arguments.trail,
         notify: arguments.notify,
         role: arguments.role,
-        role_password: arguments.role_password.unwrap_or_else(|| entropy.hex(16)),
+        role_password: None,
         incarnation: entropy.hex(16),
     };
-    let database = connect(&arguments.target).await?;
+    let (url, patience) = (&arguments.target.database_url, arguments.patience.of());
+    let database = connect(url, NAME).await?;
     if arguments.dry_run {
-        let shown = CaptureOptions { role_password: "********".to_owned(), ..options };
-        print_steps(&plan(&database, &shown).await.map_err(plain).context("plan the installation")?.steps);
+        let planned = plan(&database, &options).await.map_err(plain).context("plan the installation")?;
+        print_steps(&planned.steps, patience, &[]);
         return Ok(ExitCode::SUCCESS);
     }
-    let installed = install(&database, &options, arguments.patience.of(), &mut say)
+    let password = arguments.role_password.unwrap_or_else(|| entropy.hex(16));
+    let options = CaptureOptions { role_password: Some(password.clone()), ..options };
+    let installed = install(&database, &options, patience, &mut say)
         .await
         .map_err(plain)
         .context("install the capture; what was done stays, and running it again goes on")?;
@@ -161,19 +165,13 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
         println!("{} tables are captured.", installed.tables);
     }
     if installed.made_role {
-        println!(
-            "The role {} reads the outbox, with the password {} (shown only now).\n\
-             Put {} into the system's connection_config as postgres_url.",
-            options.role,
-            options.role_password,
-            words::address_of_role(&arguments.target.database_url, &options.role, &options.role_password)
-        );
+        print_role(url, &installed.role, &password, "the outbox");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn run_status(arguments: &Status) -> anyhow::Result<ExitCode> {
-    let database = connect(&arguments.target).await?;
+    let database = connect(&arguments.target.database_url, NAME).await?;
     let status = status(&database).await.map_err(plain).context("look at the capture")?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
@@ -184,43 +182,26 @@ async fn run_status(arguments: &Status) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_uninstall(arguments: &Uninstall) -> anyhow::Result<ExitCode> {
-    let database = connect(&arguments.target).await?;
+    let (database, patience) = (connect(&arguments.target.database_url, NAME).await?, arguments.patience.of());
     if arguments.dry_run {
-        print_steps(&plan_uninstall(&database).await.map_err(plain).context("plan the removal")?);
+        let planned = plan_uninstall(&database).await.map_err(plain).context("plan the removal")?;
+        print_steps(&planned.steps, patience, planned.note.as_slice());
         return Ok(ExitCode::SUCCESS);
     }
-    let steps = uninstall(&database, arguments.patience.of(), &mut say)
+    let removal = uninstall(&database, patience, &mut say)
         .await
         .map_err(plain)
         .context("remove the capture; what was done stays, and running it again goes on")?;
-    println!("{}", if steps.is_empty() { "Nothing to do: there is no capture." } else { "The capture is removed." });
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn connect(target: &Target) -> anyhow::Result<Database> {
-    let url = &target.database_url;
-    if url.is_empty() {
-        bail!("--database-url is empty");
+    let is_nothing = removal.steps.is_empty();
+    println!("{}", if is_nothing { "Nothing to do: there is no capture." } else { "The capture is removed." });
+    if let Some(note) = removal.note {
+        println!("{note}");
     }
-    let options = DatabaseOptions { application_name: "bridgecore capture".to_owned(), ..DatabaseOptions::default() };
-    Database::connect(url, &options).await.map_err(plain).context("open Odoo's database")
+    Ok(ExitCode::SUCCESS)
 }
 
 fn say(step: &Step) {
     println!("{}", step.purpose);
-}
-
-fn print_steps(steps: &[Step]) {
-    if steps.is_empty() {
-        println!("-- Nothing to do.");
-    }
-    for step in steps {
-        println!("-- {}\nBEGIN;", step.purpose);
-        for statement in &step.statements {
-            println!("{statement};");
-        }
-        println!("COMMIT;\n");
-    }
 }
 
 /// The status for people.

@@ -1,6 +1,7 @@
 //! Commands beside the service itself, which may be running: none of them writes into its database.
 
 pub mod capture;
+mod database;
 pub mod doctor;
 pub mod wal;
 mod words;

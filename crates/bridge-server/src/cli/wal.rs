@@ -1,14 +1,13 @@
 //! `bridgecore wal install | status | uninstall`: what the reading of the log of Odoo's database needs there.
 
+use super::database::{connect, print_role, print_steps, untracked_models};
 use super::{plain, words};
-use crate::config::Config;
 use anyhow::{Context as _, bail};
 use bridge_erp::odoo::database::wal::install::{
-    InstallOptions, Plan, Present, apply, plan, present, removal, uninstall,
+    InstallOptions, PATIENCE, Plan, Present, install, plan, plan_uninstall, present, uninstall,
 };
 use bridge_erp::odoo::database::wal::publication;
-use bridge_erp::odoo::database::wal::slot::IN_USE;
-use bridge_erp::odoo::database::{Database, DatabaseOptions};
+use bridge_erp::odoo::database::wal::slot::{self, IN_USE};
 use bridge_model::Entropy;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -23,7 +22,7 @@ pub enum Command {
     Install(Install),
     /// Say what is published, how much of its log the database keeps for us, and what is wrong
     Status(Status),
-    /// Drop the slots, the publication and the role; nothing is left
+    /// Drop the slots and the publication, and the role if it was made by install; nothing is left
     Uninstall(Uninstall),
 }
 
@@ -50,16 +49,17 @@ pub struct Install {
     /// Only these tables; without it, those of all models that are not transient. Others are taken out
     #[arg(long, value_delimiter = ',', value_name = "TABLE,…")]
     tables: Vec<String>,
-    /// The role that reads the log; made if it does not exist
-    #[arg(long, default_value = ROLE)]
-    role: String,
+    /// The role that reads the log; made if it does not exist. Without it, the one that was installed before, or
+    /// bridgecore_wal
+    #[arg(long)]
+    role: Option<String>,
     /// The password of the role, if it has to be made; if left out, one is made and printed once
     #[arg(long, env = "BRIDGECORE_WAL_ROLE_PASSWORD", hide_env_values = true)]
     role_password: Option<String>,
     /// Let the role also read what Odoo itself notes of changes (tracked values, auditlog)
     #[arg(long)]
     trail: bool,
-    /// Print the SQL and do nothing
+    /// Print the SQL exactly as it would be run, and do nothing; a password stands there as :'role_password'
     #[arg(long)]
     dry_run: bool,
 }
@@ -79,9 +79,9 @@ pub struct Status {
 pub struct Uninstall {
     #[command(flatten)]
     target: Target,
-    /// The role to drop
-    #[arg(long, default_value = ROLE)]
-    role: String,
+    /// A role to look after besides the one that was installed: it is dropped only if install has made it
+    #[arg(long)]
+    role: Option<String>,
     /// Also drop slots through which somebody reads at the moment
     #[arg(long)]
     force: bool,
@@ -90,7 +90,8 @@ pub struct Uninstall {
     dry_run: bool,
 }
 
-const ROLE: &str = "bridgecore_wal";
+/// What these connections call themselves in Odoo's database.
+const NAME: &str = "bridgecore wal";
 
 /// Does it. The exit code is 0 if all is well, 1 for an error, and 2 if `status` finds that the log can't be read.
 pub async fn run(command: Command, entropy: &dyn Entropy) -> anyhow::Result<ExitCode> {
@@ -102,42 +103,30 @@ pub async fn run(command: Command, entropy: &dyn Entropy) -> anyhow::Result<Exit
 }
 
 async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Result<ExitCode> {
-    let left_out = match &arguments.config {
-        Some(path) => Config::load(Some(path)).context("read the config")?.ingest.untracked_models,
-        None => Config::default().ingest.untracked_models,
-    };
-    let mut options = InstallOptions {
+    let options = InstallOptions {
         publication: arguments.target.publication.clone(),
         tables: arguments.tables.into_iter().collect(),
-        left_out,
+        left_out: untracked_models(arguments.config.as_deref())?,
         role: arguments.role,
-        role_password: arguments.role_password.unwrap_or_else(|| entropy.hex(16)),
+        role_password: None,
         trail: arguments.trail,
     };
+    let url = &arguments.target.database_url;
+    let database = connect(url, NAME).await?;
     if arguments.dry_run {
-        "********".clone_into(&mut options.role_password);
-    }
-    let database = connect(&arguments.target).await?;
-    let Plan { statements, choice, makes_role } =
-        plan(&database, &options).await.map_err(plain).context("plan the installation")?;
-    for (table, reason) in &choice.refused {
-        eprintln!("{table} is not published: {reason}. Its changes must be seen in another way.");
-    }
-    if arguments.dry_run {
-        print_sql(&statements);
+        let planned = plan(&database, &options).await.map_err(plain).context("plan the installation")?;
+        print_refused(&planned);
+        print_steps(&planned.steps, PATIENCE, &[]);
         return Ok(ExitCode::SUCCESS);
     }
-    apply(&database, &statements).await.map_err(plain).context("install; nothing was done")?;
-    let count = choice.tables.len();
-    println!("{}{count} tables are published.", if statements.is_empty() { "Nothing to do: " } else { "" });
-    if makes_role {
-        println!(
-            "The role {} reads the log, with the password {} (shown only now).\n\
-             Put {} into the system's connection_config as postgres_url.",
-            options.role,
-            options.role_password,
-            words::address_of_role(&arguments.target.database_url, &options.role, &options.role_password)
-        );
+    let password = arguments.role_password.unwrap_or_else(|| entropy.hex(16));
+    let options = InstallOptions { role_password: Some(password.clone()), ..options };
+    let installed = install(&database, &options).await.map_err(plain).context("install; nothing was done")?;
+    print_refused(&installed);
+    let count = installed.choice.tables.len();
+    println!("{}{count} tables are published.", if installed.steps.is_empty() { "Nothing to do: " } else { "" });
+    if installed.makes_role {
+        print_role(url, &installed.role, &password, "the log");
     }
     for advice in
         advice(&present(&database, &options.publication).await.map_err(plain).context("look at the database")?)
@@ -147,8 +136,14 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
+fn print_refused(plan: &Plan) {
+    for (table, reason) in &plan.choice.refused {
+        eprintln!("{table} is not published: {reason}. Its changes must be seen in another way.");
+    }
+}
+
 async fn run_status(arguments: &Status) -> anyhow::Result<ExitCode> {
-    let database = connect(&arguments.target).await?;
+    let database = connect(&arguments.target.database_url, NAME).await?;
     let found =
         present(&database, &arguments.target.publication).await.map_err(plain).context("look at the database")?;
     if arguments.json {
@@ -160,43 +155,40 @@ async fn run_status(arguments: &Status) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_uninstall(arguments: &Uninstall) -> anyhow::Result<ExitCode> {
-    let database = connect(&arguments.target).await?;
-    let name = &arguments.target.publication;
+    let database = connect(&arguments.target.database_url, NAME).await?;
+    let (publication, role) = (&arguments.target.publication, arguments.role.as_deref());
     if arguments.dry_run {
-        let slots = present(&database, name).await.map_err(plain).context("look at the database")?.slots;
-        let drops = slots.iter().map(|slot| format!("SELECT pg_drop_replication_slot('{}')", slot.name));
-        let rest = removal(&database, name, &arguments.role).await.map_err(plain).context("plan the removal")?;
-        print_sql(&drops.chain(rest).collect::<Vec<_>>());
+        let planned = plan_uninstall(&database, publication, role).await.map_err(plain).context("plan the removal")?;
+        for found in &planned.slots {
+            if let Some(reader) = found.active_name.as_ref().filter(|_| arguments.force) {
+                println!("{};", slot::reader_end(&found.name, reader));
+            }
+            println!("{};\n", slot::removal(&found.name));
+        }
+        if planned.slots.is_empty() || !planned.steps.is_empty() {
+            print_steps(&planned.steps, PATIENCE, &planned.notes);
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    let done = match uninstall(&database, name, &arguments.role, arguments.force).await {
+    let removal = match uninstall(&database, publication, role, arguments.force).await {
         Err(error) if error.sql_state.as_deref() == Some(IN_USE) => bail!(
             "somebody reads the log at the moment: stop the service, or have no model seen by wal, or use --force; \
              the publication and the role are still there ({})",
             error.message
         ),
-        done => done.map_err(plain).context("uninstall; what was done stays, and running it again goes on")?,
+        removal => removal.map_err(plain).context("uninstall; what was done stays, and running it again goes on")?,
     };
-    for line in &done {
-        println!("{line}");
+    for found in &removal.slots {
+        println!("dropped the slot {}", found.name);
     }
-    println!("{}", if done.is_empty() { "Nothing to do: nothing is installed." } else { "Nothing is left." });
+    for statement in removal.steps.iter().flat_map(|step| &step.statements) {
+        println!("{statement}");
+    }
+    println!("{}", if removal.is_empty() { "Nothing to do: nothing is installed." } else { "The log is not read any more." });
+    for note in &removal.notes {
+        println!("{note}");
+    }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn connect(target: &Target) -> anyhow::Result<Database> {
-    let options = DatabaseOptions { application_name: "bridgecore wal".to_owned(), ..DatabaseOptions::default() };
-    Database::connect(&target.database_url, &options).await.map_err(plain).context("open Odoo's database")
-}
-
-fn print_sql(statements: &[String]) {
-    if statements.is_empty() {
-        println!("-- Nothing to do.");
-    }
-    for statement in statements {
-        // One table on a line, instead of some hundred on one.
-        println!("{};", statement.replace(", public.", ",\n    public."));
-    }
 }
 
 /// Whether the log can be read.

@@ -11,8 +11,10 @@
 pub mod capture;
 mod connect;
 mod error;
+mod role;
 mod row_change;
 pub mod standing;
+mod steps;
 mod tables;
 mod tls;
 pub mod trail;
@@ -22,4 +24,5 @@ pub use connect::{Database, DatabaseOptions, check_url};
 pub use error::{DatabaseError, DatabaseErrorKind};
 pub use row_change::{RowChange, RowKey, RowOperation};
 pub use standing::Standing;
+pub use steps::{LockPatience, Step};
 pub use tables::{Table, TableKind, TableMap, Told};

@@ -61,9 +61,7 @@ pub struct Told {
 impl TableMap {
     /// Reads the registry of the Odoo in this database; `Missing` if there is none in the search path of the role.
     pub async fn read(database: &Database) -> Result<Self, DatabaseError> {
-        let schema = database.query_opt(SCHEMA, &[]).await?;
-        let schema: Option<String> = schema.map_or(Ok(None), |row| row.try_get(0))?;
-        let Some(schema) = schema else {
+        let Some(schema) = schema(database).await? else {
             let message = "there is no Odoo in this database: the table ir_model does not exist";
             return Err(DatabaseError::new(super::DatabaseErrorKind::Missing, message));
         };
@@ -186,7 +184,12 @@ impl TableMap {
     }
 }
 
-/// The schema in which the role finds Odoo's registry.
+/// The schema in which the role finds Odoo's registry; `None` if it finds none.
+pub(super) async fn schema(database: &Database) -> Result<Option<String>, DatabaseError> {
+    let row = database.query_opt(SCHEMA, &[]).await?;
+    row.map_or(Ok(None), |row| Ok(row.try_get(0)?))
+}
+
 const SCHEMA: &str = "SELECT n.nspname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = to_regclass('ir_model')";
 

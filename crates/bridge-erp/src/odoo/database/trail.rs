@@ -3,9 +3,9 @@
 //! Odoo writes the start of the transaction into every row that it makes, so that what is noted of a change is found
 //! exactly by record and time.
 
-use super::wal::publication::quoted;
+use super::role::{On, Right};
 use super::{Database, DatabaseError};
-use crate::odoo::trail::{NotedValue, audited_value, is_secret, tracked_value};
+use crate::odoo::trail::{NotedValue, audited_value, holds_secrets, is_secret, tracked_value};
 use bridge_model::{ModelName, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,7 +123,8 @@ fn note(
     let Some(asked) = index.and_then(|index| asked.get(index)) else { return };
     let noted = found.entry((*asked).clone()).or_default();
     noted.user_id = noted.user_id.or(user_id);
-    let Some(value) = value.filter(|value| !is_secret(&value.field)) else { return };
+    let is_secret = |value: &NotedValue| is_secret(&value.field) || holds_secrets(asked.model.as_str());
+    let Some(value) = value.filter(|value| !is_secret(value)) else { return };
     if !noted.values.iter().any(|known| known.field == value.field) {
         noted.values.push(value);
     }
@@ -164,38 +165,28 @@ async fn readable(database: &Database) -> Result<BTreeMap<String, BTreeSet<Strin
     Ok(readable)
 }
 
-/// What a role is given to read the trail of the Odoo in this schema, for those of its tables that exist.
-pub(super) async fn grants(database: &Database, schema: &str, role: &str) -> Result<Vec<String>, DatabaseError> {
-    let tables: Vec<&str> = READ.iter().map(|(table, _)| *table).collect();
-    let existing = "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 AND tablename = ANY($2)";
-    let rows = database.query(existing, &[&schema, &tables]).await?;
-    let existing: BTreeSet<String> =
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<_, DatabaseError>>()?;
-    let grant = |(table, columns): &(&str, &str)| {
-        let columns = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
-        format!("GRANT SELECT{columns} ON {}.{table} TO {}", quoted(schema), quoted(role))
-    };
-    Ok(READ.iter().filter(|(table, _)| existing.contains(*table)).map(grant).collect())
-}
-
-/// What takes back what [`grants`] gave.
-pub(super) fn revocations(grants: &[String]) -> Vec<String> {
-    let revoke = |grant: &String| grant.replacen("GRANT ", "REVOKE ", 1).replacen(" TO ", " FROM ", 1);
-    grants.iter().map(revoke).collect()
-}
-
-/// Whether a role may read all of the trail that there is.
-pub(super) async fn may_read(database: &Database, role: &str) -> Result<bool, DatabaseError> {
+/// What a role needs to read the trail of the Odoo in this schema, of those tables that exist.
+pub(super) async fn rights(database: &Database, schema: &str) -> Result<Vec<Right>, DatabaseError> {
     let (tables, columns): (Vec<&str>, Vec<&str>) = READ.iter().copied().unzip();
-    let row = database.query_opt(MAY_READ, &[&role, &tables, &columns]).await?;
-    row.map_or(Ok(false), |row| Ok(row.try_get(0)?))
+    let rows = database.query(NEEDED, &[&schema, &tables, &columns]).await?;
+    let right = |row: &tokio_postgres::Row| {
+        let (table, column): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(match column {
+            Some(column) => Right::new("SELECT", On::Column(schema.to_owned(), table, column)),
+            None => Right::select(schema, &table),
+        })
+    };
+    rows.iter().map(right).collect()
 }
 
-const MAY_READ: &str = "SELECT coalesce(bool_and(has_column_privilege($1::text, c.oid, a.attnum, 'SELECT')), true)
+/// The tables that exist, each with the columns that are needed, or none for all of them.
+const NEEDED: &str = "SELECT c.relname::text, a.attname::text
     FROM unnest($2::text[], $3::text[]) AS r (name, needed)
-    JOIN pg_class AS c ON c.relname = r.name AND pg_table_is_visible(c.oid)
-    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        AND (r.needed = '' OR a.attname = ANY (string_to_array(r.needed, ', ')))";
+    JOIN pg_class AS c ON c.relname = r.name AND c.relkind IN ('r', 'p')
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = $1
+    LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = ANY (string_to_array(r.needed, ', '))
+        AND NOT a.attisdropped
+    WHERE r.needed = '' OR a.attname IS NOT NULL ORDER BY c.relname, a.attnum";
 
 const READABLE: &str = "SELECT c.relname::text, a.attname::text
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -6,7 +6,7 @@ use super::session::{Failure, Session, time_of};
 use crate::config::ms;
 use crate::ingest::trail::complete as complete_one;
 use bridge_erp::ErpErrorKind;
-use bridge_erp::odoo::trail::{NotedValue, audited_value, is_secret, tracked_value};
+use bridge_erp::odoo::trail::{NotedValue, audited_value, holds_secrets, is_secret, tracked_value};
 use bridge_model::{Event, ModelName, NewChange, RecordId, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +129,9 @@ async fn look_up(
     if is_audited {
         let all = records.iter().map(|(id, (_, window))| (*id, *window)).collect();
         audited(session, &target.model, &all, &mut noted).await?;
+    }
+    if holds_secrets(target.model.as_str()) {
+        noted.values_mut().for_each(|noted| noted.values.clear());
     }
     Ok((is_tracked || is_audited).then_some(noted))
 }

@@ -123,3 +123,134 @@ async fn a_table_that_is_in_use_is_waited_for_in_short_attempts() {
     assert_eq!(status(&database).await.0, Some(0));
     ok(&database, &["uninstall"]).await;
 }
+
+#[tokio::test]
+async fn a_role_that_was_there_before_keeps_all_that_it_had() {
+    let database = OdooDatabase::create().await;
+    let role = database.role();
+    database.make_role().await;
+    let client = database.client().await;
+    // It owns one of the tables that it has to read, and may read another.
+    let before = format!("ALTER TABLE ir_model OWNER TO {role}; GRANT SELECT ON ir_model_fields TO {role}");
+    client.batch_execute(&before).await.unwrap();
+    let rights = async || {
+        let sql = "SELECT array_agg(t.name || ' ' || has_table_privilege($1, t.name, 'SELECT') ORDER BY t.name)
+            FROM unnest(ARRAY['ir_model', 'ir_model_fields', 'ir_model_constraint']) AS t (name)";
+        client.query_one(sql, &[&role]).await.unwrap().get::<_, Vec<String>>(0).join(", ")
+    };
+    ok(&database, &["install", "--role", &role]).await;
+    assert_eq!(rights().await, "ir_model true, ir_model_constraint true, ir_model_fields true");
+    let done = ok(&database, &["uninstall"]).await;
+    assert!(done.contains(&format!("The role {role} was there before and stays.")), "{done}");
+    assert_eq!(rights().await, "ir_model true, ir_model_constraint false, ir_model_fields true");
+}
+
+#[tokio::test]
+async fn another_role_follows_the_one_before_and_neither_stays() {
+    let database = OdooDatabase::create().await;
+    let (role, next) = (database.role(), format!("{}_next", database.role()));
+    ok(&database, &["install", "--role", &role, "--trail"]).await;
+    let done = ok(&database, &["install", "--role", &next]).await;
+    assert!(done.contains(&format!("The role {next} reads the outbox")), "{done}");
+    let exists = async |role: &str| {
+        let sql = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)";
+        database.client().await.query_one(sql, &[&role]).await.unwrap().get::<_, bool>(0)
+    };
+    assert!(!exists(&role).await && exists(&next).await);
+    // It need not be named again, and is not made again.
+    assert!(ok(&database, &["install"]).await.contains("Nothing to do"));
+    ok(&database, &["uninstall"]).await;
+    assert!(!exists(&next).await);
+    assert_eq!(traces(&database).await, 0);
+}
+
+#[tokio::test]
+async fn what_the_role_has_lost_is_given_again() {
+    let database = OdooDatabase::create().await;
+    let role = database.role();
+    let install = ["install", "--role", &role];
+    ok(&database, &install).await;
+    let client = database.client().await;
+    let taken = format!(
+        "REVOKE SELECT ON ir_model FROM {role}; REVOKE DELETE ON bridgecore.outbox FROM {role};
+        REVOKE SELECT ON SEQUENCE bridgecore.mark_2 FROM {role}"
+    );
+    client.batch_execute(&taken).await.unwrap();
+    let done = ok(&database, &install).await;
+    assert!(done.starts_with("give the role its rights"), "{done}");
+    assert!(ok(&database, &install).await.contains("Nothing to do"));
+
+    // Somebody dropped it.
+    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+    assert!(ok(&database, &install).await.contains("a password for tests"));
+    let sql = "SELECT bool_and(has_table_privilege($1, t, 'SELECT')) AND has_sequence_privilege($1,
+        'bridgecore.mark_2', 'SELECT') FROM unnest(ARRAY['ir_model', 'bridgecore.outbox']) AS t";
+    assert!(client.query_one(sql, &[&role]).await.unwrap().get::<_, bool>(0));
+    ok(&database, &["uninstall"]).await;
+    assert_eq!(traces(&database).await, 0);
+}
+
+#[tokio::test]
+async fn a_table_that_is_forgotten_leaves_nothing_and_others_can_follow() {
+    let database = OdooDatabase::create().await;
+    let role = database.role();
+    let install = ["install", "--role", &role];
+    ok(&database, &install).await;
+    let client = database.client().await;
+    let counters = async || {
+        let sql = "SELECT count(*) FROM pg_sequences WHERE schemaname = 'bridgecore' AND sequencename ~ '^mark_'";
+        client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    assert_eq!(counters().await, 8);
+    // One is dropped, and one is no model's any more but still there.
+    let gone = "DROP TABLE sale_tag CASCADE; DELETE FROM ir_model WHERE model = 'my.model'";
+    client.batch_execute(gone).await.unwrap();
+    ok(&database, &install).await;
+    assert_eq!(counters().await, 6);
+    let left = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'odd_name'::regclass AND NOT tgisinternal";
+    assert_eq!(client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0, "nothing fires without a counter");
+    assert!(ok(&database, &install).await.contains("Nothing to do"));
+
+    let come = "CREATE TABLE crm_lead (id serial PRIMARY KEY);
+        INSERT INTO ir_model (model, transient) VALUES ('crm.lead', false)";
+    client.batch_execute(come).await.unwrap();
+    ok(&database, &install).await;
+    assert_eq!((counters().await, status(&database).await.0), (7, Some(0)));
+
+    // A counter that an earlier version left behind is in nobody's way, and one that is gone is made again.
+    client.batch_execute("CREATE SEQUENCE bridgecore.mark_99; DROP SEQUENCE bridgecore.mark_1").await.unwrap();
+    ok(&database, &install).await;
+    assert_eq!(counters().await, 7);
+    assert!(ok(&database, &install).await.contains("Nothing to do"));
+    ok(&database, &["uninstall"]).await;
+    assert_eq!(traces(&database).await, 0);
+}
+
+#[tokio::test]
+async fn a_dry_run_prints_exactly_what_would_be_run() {
+    let database = OdooDatabase::create().await;
+    let role = database.role();
+    let client = database.client().await;
+    let sql = ok(&database, &["install", "--role", &role, "--trail", "--dry-run"]).await;
+    assert!(sql.contains("SET LOCAL lock_timeout = 500;"), "{sql}");
+    client.batch_execute(&sql.replace(":'role_password'", "'by hand'")).await.unwrap();
+    assert!(ok(&database, &["install", "--role", &role, "--trail"]).await.contains("Nothing to do"));
+    assert_eq!(status(&database).await.0, Some(0));
+    let sql = ok(&database, &["uninstall", "--dry-run"]).await;
+    client.batch_execute(&sql).await.unwrap();
+    assert_eq!(traces(&database).await, 0);
+}
+
+#[tokio::test]
+async fn the_server_never_gets_the_password_itself() {
+    let database = OdooDatabase::create().await;
+    let role = database.role();
+    // Where the server has to make what it keeps of a password, it makes it in this older way.
+    let older = format!("ALTER DATABASE {} SET password_encryption = 'md5'", database.name);
+    database.on_server(&older).await;
+    ok(&database, &["install", "--role", &role]).await;
+    let sql = "SELECT rolpassword FROM pg_authid WHERE rolname = $1";
+    let kept: String = database.client().await.query_one(sql, &[&role]).await.unwrap().get(0);
+    assert!(kept.starts_with("SCRAM-SHA-256$"), "{kept}");
+    ok(&database, &["uninstall"]).await;
+}

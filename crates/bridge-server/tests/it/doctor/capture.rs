@@ -3,8 +3,8 @@
 use super::run::{Diagnosis, Doctor};
 use crate::ingest::pusher::tenant_of;
 use crate::support::{App, Client, OdooDatabase, Setup};
-use bridge_erp::odoo::database::DatabaseOptions;
-use bridge_erp::odoo::database::capture::{LockPatience, uninstall};
+use bridge_erp::odoo::database::capture::uninstall;
+use bridge_erp::odoo::database::{DatabaseOptions, LockPatience};
 use bridge_model::{ModelClass, ModelName, Strategy};
 use bridge_store::{FoundModel, Ownership, System};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! A small database that looks like Odoo's: its registry, a few tables, links, an inheritance.
 
-use bridge_erp::odoo::database::capture::{CaptureOptions, LockPatience, install};
-use bridge_erp::odoo::database::{Database, DatabaseOptions};
+use bridge_erp::odoo::database::capture::{CaptureOptions, install};
+use bridge_erp::odoo::database::{Database, DatabaseOptions, LockPatience};
 use bridge_model::entropy::{Entropy as _, OsEntropy};
 use serde_json::{Value, json};
 use tokio_postgres::{Client, NoTls};
@@ -89,8 +89,8 @@ impl OdooDatabase {
             row_image_bytes_max: 0,
             trail: false,
             notify: false,
-            role: self.role(),
-            role_password: ROLE_PASSWORD.to_owned(),
+            role: Some(self.role()),
+            role_password: Some(ROLE_PASSWORD.to_owned()),
             incarnation: OsEntropy::new().unwrap().hex(8),
         }
     }

@@ -1,11 +1,12 @@
 //! Putting the capture into a database.
 
-use super::super::{Database, DatabaseError, DatabaseErrorKind, Table, TableMap, trail};
-use super::objects::{self, Trigger, ident, literal};
-use super::present::Present;
-use super::{ADVISORY_LOCK, CaptureOptions, LockPatience, Step, matches};
+use super::super::role::{Given, Granting, On, Right, Role, reader_rights};
+use super::super::steps::{LockPatience, Step, lock, run};
+use super::super::{Database, DatabaseError, DatabaseErrorKind, Table, TableMap};
+use super::objects::{self, SCHEMA, Trigger, ident, literal};
+use super::present::{GIVEN, Present, ROLE};
+use super::{CaptureOptions, matches};
 use bridge_model::ModelName;
-use std::time::Duration;
 
 /// The setting that says whether all tables are to be captured that there are, or those that somebody named.
 pub(super) const OF_ALL_TABLES: &str = "of_all_tables";
@@ -15,7 +16,9 @@ pub(super) const OF_ALL_TABLES: &str = "of_all_tables";
 pub struct Installed {
     /// The steps that were needed; none if everything was there.
     pub steps: Vec<Step>,
-    /// Whether the role was made, with the password of the options.
+    /// The role that reads the outbox.
+    pub role: String,
+    /// Whether it was made, with the password of the options.
     pub made_role: bool,
     /// How many tables are captured now.
     pub tables: usize,
@@ -25,11 +28,12 @@ pub struct Installed {
 pub async fn plan(database: &Database, options: &CaptureOptions) -> Result<Installed, DatabaseError> {
     let map = TableMap::read(database).await?;
     let present = Present::read(database, map.schema()).await?;
-    let made_role = !role_exists(database, &options.role).await?;
-    let mut steps = Vec::new();
-    steps.extend(base(&present, &map, options, made_role, &database_name(database).await?));
-    steps.extend(trail(database, &present, map.schema(), options).await?);
-    let mut number = present.tables.values().map(|table| table.number).max().unwrap_or(0);
+    let name = options.role.as_deref().or(present.role()).unwrap_or(super::ROLE);
+    let role = Role::find(database, name).await?;
+    let mut steps = base(&present, options);
+    steps.extend(role_steps(database, &present, &map, &role, options).await?);
+    let numbers = present.tables.values().map(|table| table.number);
+    let mut number = numbers.chain(present.marks.iter().copied()).max().unwrap_or(0);
     let selected: Vec<_> = map.iter().filter(|(name, table)| is_selected(name, table, options)).collect();
     let named = options.tables.iter().filter(|name| !name.ends_with('*'));
     for name in named.chain(&options.models).filter(|name| !name.ends_with('*')) {
@@ -49,19 +53,12 @@ pub async fn plan(database: &Database, options: &CaptureOptions) -> Result<Insta
             |known| known.number,
         );
         let wanted = objects::triggers(map.schema(), name, table, this, "medium", options);
-        steps.extend(table_step(&present, map.schema(), name, this, &wanted, &options.role));
+        steps.extend(table_step(&present, map.schema(), name, this, &wanted, &role.name));
     }
-    let gone = present.tables.keys().filter(|name| map.get(name).is_none());
-    let others = present.tables.keys().filter(|name| !selected.iter().any(|(table, _)| table == name)).count();
-    let gone: Vec<_> = gone.cloned().collect();
-    if !gone.is_empty() {
-        let list = gone.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ");
-        steps.push(Step {
-            purpose: "forget tables that are no more".to_owned(),
-            statements: vec![format!("DELETE FROM bridgecore.tables WHERE table_name IN ({list})")],
-        });
-    }
-    Ok(Installed { steps, made_role, tables: selected.len() + others - gone.len() })
+    let is_other = |name: &&String| map.get(name).is_some() && !selected.iter().any(|(table, _)| table == name);
+    let others = present.tables.keys().filter(is_other).count();
+    steps.extend(forget_steps(&present, &map));
+    Ok(Installed { steps, made_role: !role.exists(), tables: selected.len() + others, role: role.name })
 }
 
 /// Puts the capture into the database, or completes what is there. Running it again changes nothing. `told` hears of
@@ -85,56 +82,6 @@ pub async fn install(
     Ok(installed)
 }
 
-/// How often that lock is asked for, and the pause between.
-const LOCK_ATTEMPTS: u32 = 15;
-const LOCK_PAUSE: Duration = Duration::from_millis(200);
-
-/// Takes the lock that keeps two installations apart; the connection's end gives it back.
-pub(super) async fn lock(database: &Database) -> Result<(), DatabaseError> {
-    // The server may not have noticed yet that a command before this one has ended.
-    for attempt in 1..=LOCK_ATTEMPTS {
-        let row = database.query_opt(ADVISORY_LOCK, &[]).await?;
-        if row.map(|row| row.try_get(0)).transpose()? == Some(true) {
-            return Ok(());
-        }
-        if attempt < LOCK_ATTEMPTS {
-            tokio::time::sleep(LOCK_PAUSE).await;
-        }
-    }
-    let message = "somebody else installs or removes the capture in this database at the moment";
-    Err(DatabaseError::new(DatabaseErrorKind::Unavailable, message))
-}
-
-/// Does a step in one transaction. A lock that is not had in time is asked for again after a pause.
-pub(super) async fn run(database: &Database, step: &Step, patience: LockPatience) -> Result<(), DatabaseError> {
-    let sql = format!(
-        "BEGIN; SET LOCAL lock_timeout = {}; {}; COMMIT",
-        patience.attempt.as_millis().max(1),
-        step.statements.join(";\n")
-    );
-    let mut attempt = 1;
-    loop {
-        let Err(error) = database.batch_execute(&sql).await else { return Ok(()) };
-        // A failed batch leaves its transaction open.
-        database.batch_execute("ROLLBACK").await?;
-        if error.kind != DatabaseErrorKind::Timeout || attempt >= patience.attempts_max {
-            return Err(error.doing(&step.purpose));
-        }
-        tracing::info!(step = %step.purpose, attempt, "a lock was not had in time; trying again");
-        attempt += 1;
-        tokio::time::sleep(patience.pause).await;
-    }
-}
-
-async fn role_exists(database: &Database, role: &str) -> Result<bool, DatabaseError> {
-    Ok(!database.query("SELECT FROM pg_roles WHERE rolname = $1", &[&role]).await?.is_empty())
-}
-
-async fn database_name(database: &Database) -> Result<String, DatabaseError> {
-    let row = database.query_opt("SELECT current_database()::text", &[]).await?;
-    row.map_or(Ok(String::new()), |row| Ok(row.try_get(0)?))
-}
-
 fn is_selected(name: &str, table: &Table, options: &CaptureOptions) -> bool {
     let any_model = |patterns: &[String]| {
         table.models().iter().any(|model| patterns.iter().any(|pattern| matches(pattern, model.as_str())))
@@ -147,70 +94,115 @@ fn is_selected(name: &str, table: &Table, options: &CaptureOptions) -> bool {
     nothing_named && !table.is_transient && !table.models().into_iter().all(left_out)
 }
 
-/// The schema, its functions and the role's rights, where they are not there yet.
-fn base(present: &Present, map: &TableMap, options: &CaptureOptions, made_role: bool, database: &str) -> Vec<Step> {
+/// The schema and its functions, where they are not there yet.
+fn base(present: &Present, options: &CaptureOptions) -> Vec<Step> {
     let mut steps = Vec::new();
-    let step = |purpose: &str, statements| Step { purpose: purpose.to_owned(), statements };
     if !present.is_installed() {
-        steps.push(step("make the outbox", objects::tables(&options.incarnation)));
+        steps.push(Step::new("make the outbox", objects::tables(&options.incarnation)));
     }
     // What was installed for some tables and later for all is of all from then on: nothing is ever taken out.
     if options.tables.is_empty()
         && options.models.is_empty()
         && present.settings.get(OF_ALL_TABLES).is_none_or(|of_all| of_all != "true")
     {
-        steps.push(step("note that all tables are to be captured", vec![setting(OF_ALL_TABLES, "true")]));
+        steps.push(Step::new("note that all tables are to be captured", vec![setting(OF_ALL_TABLES, "true")]));
     }
     let version = current_functions();
     if present.settings.get("functions") != Some(&version) {
         let mut statements = objects::functions();
         statements.push(setting("functions", &version));
-        steps.push(step("make the trigger functions", statements));
-    }
-    if made_role {
-        let make = format!(
-            "CREATE ROLE {} LOGIN NOINHERIT PASSWORD {}",
-            ident(&options.role),
-            literal(&options.role_password)
-        );
-        steps.push(step("make the role that reads the outbox", vec![make, setting("role_made", &options.role)]));
-    }
-    if made_role || present.settings.get("role") != Some(&options.role) {
-        let (role, schema) = (ident(&options.role), ident(map.schema()));
-        let mut statements = vec![
-            format!("GRANT CONNECT ON DATABASE {} TO {role}", ident(database)),
-            format!("GRANT USAGE ON SCHEMA bridgecore, {schema} TO {role}"),
-            format!("GRANT SELECT ON bridgecore.settings, bridgecore.tables TO {role}"),
-            format!("GRANT SELECT, DELETE ON bridgecore.outbox TO {role}"),
-            format!("GRANT SELECT ON ALL SEQUENCES IN SCHEMA bridgecore TO {role}"),
-        ];
-        statements.extend(
-            ["ir_model", "ir_model_fields", "ir_model_constraint"]
-                .map(|table| format!("GRANT SELECT ON {schema}.{table} TO {role}")),
-        );
-        statements.push(setting("role", &options.role));
-        steps.push(step("give the role its rights", statements));
+        steps.push(Step::new("make the trigger functions", statements));
     }
     steps
 }
 
-/// What the role needs to read what Odoo itself notes, or loses if that is not wanted any more.
-async fn trail(
+/// What has to be done for the role to be there with exactly its rights, and for one that it follows to have none.
+async fn role_steps(
     database: &Database,
     present: &Present,
-    schema: &str,
+    map: &TableMap,
+    role: &Role,
     options: &CaptureOptions,
-) -> Result<Option<Step>, DatabaseError> {
-    let grants = trail::grants(database, schema, &options.role).await?;
-    let given = present.settings.get("trail").map_or("", String::as_str);
-    let wanted = if options.trail { fingerprint(&grants) } else { String::new() };
-    if given == wanted {
-        return Ok(None);
+) -> Result<Vec<Step>, DatabaseError> {
+    let mut steps = Vec::new();
+    if !role.exists() {
+        let make = role.make("LOGIN NOINHERIT", options.role_password.as_deref());
+        steps.push(Step::new("make the role that reads the outbox", make));
     }
-    let mut statements = if options.trail { grants } else { trail::revocations(&grants) };
-    statements.push(setting("trail", &wanted));
-    let purpose = if options.trail { "let the role read Odoo's own trail" } else { "keep Odoo's own trail to itself" };
-    Ok(Some(Step { purpose: purpose.to_owned(), statements }))
+    let former = present.role().filter(|former| *former != role.name);
+    let given = if former.is_some() { Given::default() } else { present.given() };
+    let outside = reader_rights(database, map.schema(), options.trail).await?;
+    let Granting { mut statements, given: remembered } = role.grant(database, &outside, &given).await?;
+    // What is in our own schema ends with it and need not be remembered.
+    let inside = role.grant(database, &rights_in_schema(present), &Given::default()).await?;
+    statements.extend(inside.statements);
+    if remembered != given {
+        statements.push(setting(GIVEN, &serde_json::json!(remembered).to_string()));
+    }
+    if present.role() != Some(role.name.as_str()) {
+        statements.push(setting(ROLE, &role.name));
+    }
+    if !statements.is_empty() {
+        steps.push(Step::new("give the role its rights", statements));
+    }
+    if let Some(former) = former {
+        let ours = reader_rights(database, map.schema(), true).await?;
+        let is_ours = |right: &Right| ours.contains(right) || right.is_in(SCHEMA);
+        let mut given = present.given();
+        given.extend(rights_in_schema(present).iter().map(ToString::to_string));
+        let removing = Role::find(database, former).await?.remove(database, &given, is_ours, None).await?;
+        let statements: Vec<_> = removing.revocations.into_iter().chain(removing.drop).collect();
+        if !statements.is_empty() {
+            steps.push(Step::new(format!("take its rights from {former}, which reads no more"), statements));
+        }
+    }
+    Ok(steps)
+}
+
+/// What the role needs in our own schema, as far as that is there or will be before it is needed.
+fn rights_in_schema(present: &Present) -> Vec<Right> {
+    let sequence = |name: String| Right::new("SELECT", On::Sequence(SCHEMA.to_owned(), name));
+    let mut rights = vec![
+        Right::usage(SCHEMA),
+        Right::select(SCHEMA, "settings"),
+        Right::select(SCHEMA, "tables"),
+        Right::select(SCHEMA, "outbox"),
+        Right::new("DELETE", On::Table(SCHEMA.to_owned(), "outbox".to_owned())),
+    ];
+    rights.extend(["marks", "outbox_id_seq"].map(|name| sequence(name.to_owned())));
+    let numbers = present.tables.values().map(|table| table.number);
+    rights.extend(numbers.filter(|number| present.marks.contains(number)).map(|number| sequence(mark(number))));
+    rights
+}
+
+/// The sequence that counts the errors of a table's triggers.
+fn mark(number: i32) -> String {
+    format!("mark_{number}")
+}
+
+/// What has to be done to forget tables that are no more: those that were dropped, and those that are no model's any
+/// more.
+fn forget_steps(present: &Present, map: &TableMap) -> Vec<Step> {
+    let gone = present.tables.iter().filter(|(name, _)| map.get(name).is_none());
+    let mut steps: Vec<_> = gone
+        .map(|(name, table)| {
+            let found = present.triggers.get(name).map_or(&[][..], Vec::as_slice);
+            let target = format!("{}.{}", ident(map.schema()), ident(name));
+            let mut statements: Vec<_> =
+                found.iter().map(|found| format!("DROP TRIGGER {} ON {target}", ident(&found.name))).collect();
+            statements.push(format!("DELETE FROM {SCHEMA}.tables WHERE table_name = {}", literal(name)));
+            if present.marks.contains(&table.number) {
+                statements.push(format!("DROP SEQUENCE {SCHEMA}.{}", mark(table.number)));
+            }
+            Step::new(format!("forget {name}, which holds nothing of a model any more"), statements)
+        })
+        .collect();
+    let stray = present.marks.iter().filter(|mark| !present.tables.values().any(|table| table.number == **mark));
+    let statements: Vec<_> = stray.map(|number| format!("DROP SEQUENCE {SCHEMA}.{}", mark(*number))).collect();
+    if !statements.is_empty() {
+        steps.push(Step::new("drop counters of tables that were forgotten", statements));
+    }
+    steps
 }
 
 /// What has to be done for a table; nothing if it has exactly these triggers.
@@ -227,15 +219,17 @@ fn table_step(
     let names: Vec<_> = wanted.iter().map(|trigger| trigger.name.clone()).collect();
     let complete = found.len() == wanted.len()
         && found.iter().all(|found| found.is_enabled && names.contains(&found.name))
-        && present.tables.get(name).is_some_and(|known| known.definition == definition);
+        && present.tables.get(name).is_some_and(|known| known.definition == definition)
+        && present.marks.contains(&number);
     if complete {
         return None;
     }
     let target = format!("{}.{}", ident(schema), ident(name));
     let mut statements = Vec::new();
-    if !present.tables.contains_key(name) {
-        statements.push(format!("CREATE SEQUENCE bridgecore.mark_{number}"));
-        statements.push(format!("GRANT SELECT ON SEQUENCE bridgecore.mark_{number} TO {}", ident(role)));
+    if !present.marks.contains(&number) {
+        let mark = mark(number);
+        statements.push(format!("CREATE SEQUENCE {SCHEMA}.{mark}"));
+        statements.push(format!("GRANT SELECT ON SEQUENCE {SCHEMA}.{mark} TO {}", ident(role)));
     }
     // The old ones go and the new ones come in one transaction, which holds the table's lock: nothing gets through
     // in between.
@@ -248,7 +242,7 @@ fn table_step(
         literal(name),
         definition = literal(&definition),
     ));
-    Some(Step { purpose: format!("capture {name}"), statements })
+    Some(Step::new(format!("capture {name}"), statements))
 }
 
 fn setting(name: &str, value: &str) -> String {

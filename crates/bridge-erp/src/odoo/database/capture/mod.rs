@@ -13,9 +13,10 @@ mod uninstall;
 
 pub use install::{Installed, install, plan};
 pub use status::{CaptureStatus, TableState, TableStatus, status};
-pub use uninstall::{plan_uninstall, uninstall};
+pub use uninstall::{Removal, plan_uninstall, uninstall};
 
-use std::time::Duration;
+/// The role that reads the outbox if none is named.
+pub const ROLE: &str = "bridgecore_capture";
 
 /// What to capture, and how.
 #[derive(Debug, Clone)]
@@ -36,42 +37,15 @@ pub struct CaptureOptions {
     pub trail: bool,
     /// Whether a commit wakes the reader by NOTIFY, which makes commits wait for each other.
     pub notify: bool,
-    /// The role that reads the outbox; made if it does not exist.
-    pub role: String,
-    /// Its password, if it has to be made.
-    pub role_password: String,
+    /// The role that reads the outbox, made if it does not exist. Without one, the role that was installed before, or
+    /// else [`ROLE`]. If it is another one than before, that one loses what it was given.
+    pub role: Option<String>,
+    /// Its password, if it has to be made; `None` where nothing is done: in the SQL stands psql's variable
+    /// `role_password`.
+    pub role_password: Option<String>,
     /// The name of a new life of the outbox, used if it has to be made: something that was never used before.
     pub incarnation: String,
 }
-
-/// A step of an installation or a removal: statements that are one transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// What it is for, in words.
-    pub purpose: String,
-    /// The statements.
-    pub statements: Vec<String>,
-}
-
-/// How locks on Odoo's tables are waited for: while one waits, whoever wants the table waits behind it.
-#[derive(Debug, Clone, Copy)]
-pub struct LockPatience {
-    /// How long one attempt waits for a lock.
-    pub attempt: Duration,
-    /// The pause between two attempts, in which Odoo gets its turn.
-    pub pause: Duration,
-    /// How many attempts there are for each table.
-    pub attempts_max: u32,
-}
-
-impl Default for LockPatience {
-    fn default() -> Self {
-        Self { attempt: Duration::from_millis(500), pause: Duration::from_secs(2), attempts_max: 30 }
-    }
-}
-
-/// The key of the lock that keeps two installations from running at once.
-const ADVISORY_LOCK: &str = "SELECT pg_try_advisory_lock(hashtext('bridgecore capture'))";
 
 /// Whether `text` is `pattern`, or begins with what stands before its trailing `*`.
 fn matches(pattern: &str, text: &str) -> bool {

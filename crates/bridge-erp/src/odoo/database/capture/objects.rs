@@ -10,16 +10,13 @@
 
 use super::super::{Table, TableKind};
 use super::CaptureOptions;
-use crate::odoo::trail::secret_pattern;
+use crate::odoo::trail::{holds_secrets, secret_pattern};
 
 /// The schema in Odoo's database.
 pub(super) const SCHEMA: &str = "bridgecore";
 
 /// How every trigger's name begins.
 pub(super) const TRIGGER_PREFIX: &str = "bridgecore_";
-
-/// Tables of which there are no row images: what they are for is to hold secrets.
-const SECRET_TABLES: &[&str] = &["ir_config_parameter", "res_users_apikeys", "auth_totp_device"];
 
 /// The outbox and what belongs to it. `incarnation` names this life of it.
 pub(super) fn tables(incarnation: &str) -> Vec<String> {
@@ -218,7 +215,7 @@ pub(super) fn triggers(
             if table.is_in_inheritance || options.changed_columns || options.row_image_bytes_max > 0 =>
         {
             let columns = if options.changed_columns { "columns" } else { "" };
-            let bytes_max = if SECRET_TABLES.contains(&name) { 0 } else { options.row_image_bytes_max }.to_string();
+            let bytes_max = if holds_secrets(name) { 0 } else { options.row_image_bytes_max }.to_string();
             let mut arguments = vec![columns, &bytes_max];
             arguments.extend((options.trail && table.names_writer).then_some("trail"));
             vec![make("row", "INSERT OR UPDATE OR DELETE", "FOR EACH ROW", "note_row", &arguments)]

@@ -1,13 +1,22 @@
 //! Taking the capture out of a database.
 
-use super::super::{Database, DatabaseError, TableMap, trail};
-use super::install::{lock, run};
-use super::objects::ident;
+use super::super::role::{Removing, Role, reader_rights};
+use super::super::steps::{LockPatience, Step, lock, run};
+use super::super::{Database, DatabaseError, TableMap};
+use super::objects::{SCHEMA, ident};
 use super::present::Present;
-use super::{LockPatience, Step};
+
+/// What a removal needs or did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// The steps; none if there is nothing to remove.
+    pub steps: Vec<Step>,
+    /// What stays and why, in a sentence.
+    pub note: Option<String>,
+}
 
 /// What has to be done for nothing of the capture to be left, without doing any of it.
-pub async fn plan_uninstall(database: &Database) -> Result<Vec<Step>, DatabaseError> {
+pub async fn plan_uninstall(database: &Database) -> Result<Removal, DatabaseError> {
     let map = TableMap::read(database).await?;
     let present = Present::read(database, map.schema()).await?;
     let schema = ident(map.schema());
@@ -16,35 +25,26 @@ pub async fn plan_uninstall(database: &Database) -> Result<Vec<Step>, DatabaseEr
         .iter()
         .map(|(table, triggers)| {
             let drop = |name: &str| format!("DROP TRIGGER {} ON {schema}.{}", ident(name), ident(table));
-            let statements = triggers.iter().map(|found| drop(&found.name)).collect();
-            Step { purpose: format!("release {table}"), statements }
+            Step::new(format!("release {table}"), triggers.iter().map(|found| drop(&found.name)).collect())
         })
         .collect();
     if !present.is_installed() {
-        return Ok(steps);
+        return Ok(Removal { steps, note: None });
     }
-    let mut statements = Vec::new();
-    if let Some(role_name) = present.settings.get("role") {
-        let role = ident(role_name);
-        for table in ["ir_model", "ir_model_fields", "ir_model_constraint"] {
-            statements.push(format!("REVOKE SELECT ON {schema}.{table} FROM {role}"));
+    let ours = reader_rights(database, map.schema(), true).await?;
+    let removing = match present.role() {
+        Some(name) => {
+            let role = Role::find(database, name).await?;
+            role.remove(database, &present.given(), |right| ours.contains(right), Some(SCHEMA)).await?
         }
-        if present.settings.get("trail").is_some_and(|given| !given.is_empty()) {
-            statements.extend(trail::revocations(&trail::grants(database, map.schema(), role_name).await?));
-        }
-        statements.push(format!("REVOKE USAGE ON SCHEMA {schema} FROM {role}"));
-        let name = database.query_opt("SELECT current_database()::text", &[]).await?;
-        if let Some(name) = name {
-            statements.push(format!("REVOKE CONNECT ON DATABASE {} FROM {role}", ident(name.try_get(0)?)));
-        }
-    }
+        None => Removing::default(),
+    };
+    let mut statements = removing.revocations;
     // Not CASCADE beyond the schema's own contents: triggers that are still there make it fail, and are looked at.
-    statements.push("DROP SCHEMA bridgecore CASCADE".to_owned());
-    if let Some(role) = present.settings.get("role_made") {
-        statements.push(format!("DROP ROLE {}", ident(role)));
-    }
-    steps.push(Step { purpose: "remove the outbox and the role".to_owned(), statements });
-    Ok(steps)
+    statements.push(format!("DROP SCHEMA {SCHEMA} CASCADE"));
+    statements.extend(removing.drop);
+    steps.push(Step::new("remove the outbox and what its role was given", statements));
+    Ok(Removal { steps, note: removing.note })
 }
 
 /// Takes everything of the capture out of the database; answers what it did. `told` hears of each step before it is
@@ -55,12 +55,12 @@ pub async fn uninstall(
     database: &Database,
     patience: LockPatience,
     told: &mut (dyn FnMut(&Step) + Send),
-) -> Result<Vec<Step>, DatabaseError> {
+) -> Result<Removal, DatabaseError> {
     lock(database).await?;
-    let steps = plan_uninstall(database).await?;
-    for step in &steps {
+    let removal = plan_uninstall(database).await?;
+    for step in &removal.steps {
         told(step);
         run(database, step, patience).await?;
     }
-    Ok(steps)
+    Ok(removal)
 }

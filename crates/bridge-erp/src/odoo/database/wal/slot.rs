@@ -4,6 +4,7 @@ use super::connection::{Connection, Target};
 use super::lsn::Lsn;
 use super::pgoutput::Malformed;
 use crate::odoo::database::{Database, DatabaseError, DatabaseErrorKind};
+use postgres_protocol::escape::escape_literal;
 use std::time::Duration;
 
 /// The first version that can drop a slot's log when it grows too large, and says so.
@@ -131,11 +132,18 @@ pub async fn create(database: &Database, name: &str) -> Result<Lsn, DatabaseErro
     place(database.query_opt(sql, &[&name]).await?.ok_or(NO_ANSWER)?.try_get(0)?)
 }
 
-/// Removes a slot, if there is one. While somebody reads through it, it is an error with the `sql_state` `55006`.
+/// What removes a slot, if there is one. While somebody reads through it, it is an error with the `sql_state` `55006`.
+pub fn removal(name: &str) -> String {
+    format!(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {} AND database = \
+         current_database()",
+        escape_literal(name)
+    )
+}
+
+/// Does what [`removal`] says.
 pub async fn remove(database: &Database, name: &str) -> Result<(), DatabaseError> {
-    let sql = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
-         WHERE slot_name = $1 AND database = current_database()";
-    database.query(sql, &[&name]).await.map(drop)
+    database.batch_execute(&removal(name)).await
 }
 
 /// The same, and waits a little for a reader that is about to leave.
@@ -159,13 +167,19 @@ pub const IN_USE: &str = "55006";
 const FREE_TRIES: u32 = 20;
 const FREE_WAIT: Duration = Duration::from_millis(100);
 
-/// Ends the process that reads through the slot, if it calls itself `application_name` and still is the one.
-/// Answers whether there was one and it was told to end.
+/// What ends the process that reads through the slot, if it calls itself `application_name` and still is the one.
+pub fn reader_end(slot: &str, application_name: &str) -> String {
+    format!(
+        "SELECT pg_terminate_backend(s.active_pid) FROM pg_replication_slots AS s JOIN pg_stat_activity AS a ON a.pid = \
+         s.active_pid WHERE s.slot_name = {} AND a.application_name = {}",
+        escape_literal(slot),
+        escape_literal(application_name)
+    )
+}
+
+/// Does what [`reader_end`] says. Answers whether there was one and it was told to end.
 pub async fn end_reader(database: &Database, slot: &str, application_name: &str) -> Result<bool, DatabaseError> {
-    let sql = "SELECT pg_terminate_backend(s.active_pid) FROM pg_replication_slots AS s
-         JOIN pg_stat_activity AS a ON a.pid = s.active_pid
-         WHERE s.slot_name = $1 AND a.application_name = $2";
-    let row = database.query_opt(sql, &[&slot, &application_name]).await?;
+    let row = database.query_opt(&reader_end(slot, application_name), &[]).await?;
     row.map_or(Ok(false), |row| Ok(row.try_get(0)?))
 }
 

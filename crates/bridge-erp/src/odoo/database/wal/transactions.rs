@@ -4,6 +4,7 @@ use super::image::image;
 use super::lsn::Lsn;
 use super::pgoutput::{Malformed, Message, Old, Relation, Row, Value, read};
 use crate::odoo::database::{RowChange, RowKey, RowOperation};
+use crate::odoo::trail::holds_secrets;
 use bridge_model::{SourceId, Timestamp};
 use serde_json::{Map, Value as Json};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -200,7 +201,8 @@ impl Teller<'_> {
     }
 
     fn image(&self, row: &Row<'_>) -> Option<Map<String, Json>> {
-        image(&self.table.relation.columns, row, self.image_bytes_max)
+        let bytes_max = if self.table.holds_secrets { 0 } else { self.image_bytes_max };
+        image(&self.table.relation.columns, row, bytes_max)
     }
 }
 
@@ -212,6 +214,8 @@ struct Table {
     id: Option<usize>,
     /// Which columns say who wrote a row, and when.
     writer: Option<(usize, usize)>,
+    /// Whether it is made for secrets: there are no images of its rows.
+    holds_secrets: bool,
 }
 
 /// When transactions began that have ended lately, by which it is told whether a row was written by Odoo in the
@@ -247,7 +251,7 @@ impl Table {
         let id = relation.columns.iter().position(|column| column.name == "id");
         let column = |name: &str| relation.columns.iter().position(|column| column.name == name);
         let writer = column("write_uid").zip(column("write_date"));
-        Self { relation, id, writer }
+        Self { id, writer, holds_secrets: holds_secrets(&relation.table), relation }
     }
 
     /// What a row is known by; `None` if the values that are there don't tell.

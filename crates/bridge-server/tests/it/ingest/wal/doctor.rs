@@ -4,7 +4,7 @@ use super::database::{ErpDatabase, PATIENCE, own, quick, register_at, running};
 use super::{OWNED, model};
 use crate::doctor::run::{Diagnosis, Doctor};
 use crate::support::{Setup, eventually};
-use bridge_erp::odoo::database::wal::install::{InstallOptions, apply, plan};
+use bridge_erp::odoo::database::wal::install::{InstallOptions, install};
 use bridge_erp::odoo::database::{Database, DatabaseOptions};
 use bridge_model::Entropy as _;
 use bridge_model::Strategy;
@@ -27,11 +27,11 @@ async fn a_log_that_can_not_be_read_is_told_of_with_the_reason() {
         publication: "bridgecore".to_owned(),
         tables: BTreeSet::from(["res_partner".to_owned(), "sale_order".to_owned()]),
         left_out: Vec::new(),
-        role: role.clone(),
-        role_password: "reads-the-log".to_owned(),
+        role: Some(role.clone()),
+        role_password: Some("reads-the-log".to_owned()),
         trail: false,
     };
-    apply(&owner, &plan(&owner, &options).await.unwrap().statements).await.unwrap();
+    install(&owner, &options).await.unwrap();
     let mut url = url::Url::parse(&erp.url()).unwrap();
     url.set_username(&role).unwrap();
     url.set_password(Some("reads-the-log")).unwrap();

@@ -46,6 +46,40 @@ async fn every_committed_row_is_told_in_the_order_of_the_commits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_of_rows_hold_no_secrets() {
+    let (setup, erp) = (quick(Setup::sqlite()), ErpDatabase::create().await);
+    erp.sql(
+        "CREATE TABLE ir_config_parameter (id serial PRIMARY KEY, key varchar, value varchar);
+        INSERT INTO ir_model (model, transient) VALUES ('ir.config_parameter', false);
+        ALTER PUBLICATION bridgecore ADD TABLE ir_config_parameter;
+        ALTER TABLE res_partner ADD signup_token varchar, ADD password varchar;
+        ALTER TABLE res_partner REPLICA IDENTITY FULL",
+    )
+    .await;
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let system = register(&app, &admin, &erp).await;
+    own(&app, &system, &[("ir.config_parameter", Strategy::Wal)]).await;
+    running(&admin).await;
+    erp.sql(
+        "INSERT INTO res_partner (name, signup_token, password) VALUES ('a', 'hush 1', 'hush 2');
+        UPDATE res_partner SET password = 'hush 3'; INSERT INTO ir_config_parameter (key, value) VALUES ('k', 'hush 4')",
+    )
+    .await;
+    let is_told = |log: &[bridge_model::Change]| short(log).iter().any(|line| line == "ir.config_parameter 1 create");
+    let log = log_when(&app, &admin, "the parameter is told", is_told).await;
+    let image = |event: &str| {
+        let change = log.iter().find(|change| change.body.record_id.is_some() && change.body.event.as_str() == event);
+        change.unwrap().body.new_data.as_ref().unwrap().get().to_owned()
+    };
+    assert_eq!(image("create"), r#"{"id":1,"name":"a","version":null}"#);
+    assert_eq!(image("write"), r#"{"id":1,"name":"a","version":null}"#);
+    assert!(!format!("{log:?}").contains("hush"), "{log:?}");
+    app.stop().await;
+    erp.drop_slots().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_whole_old_rows_are_kept_the_changed_columns_are_told() {
     let (setup, erp) = (quick(Setup::sqlite()), ErpDatabase::create().await);
     erp.sql("ALTER TABLE res_partner REPLICA IDENTITY FULL").await;
