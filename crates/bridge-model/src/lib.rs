@@ -15,6 +15,7 @@ pub mod ids;
 pub mod migration;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod pattern;
 pub mod position;
 pub mod time;
 
@@ -24,5 +25,6 @@ pub use clock::Clock;
 pub use detection::{ModelClass, Strategy};
 pub use entropy::Entropy;
 pub use ids::{AppType, DeviceId, InvalidId, MethodName, ModelName, SystemId, SystemKey, TenantId, UserId};
+pub use pattern::is_among;
 pub use position::{Epoch, Position, SourceId};
 pub use time::Timestamp;

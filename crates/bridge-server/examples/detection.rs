@@ -6,7 +6,7 @@
 
 use anyhow::{Context as _, bail, ensure};
 use bridge_erp::odoo::database::capture::{self, CaptureOptions};
-use bridge_erp::odoo::database::{Database, DatabaseOptions};
+use bridge_erp::odoo::database::{Database, DatabaseOptions, LockPatience};
 use bridge_model::clock::SystemClock;
 use bridge_model::entropy::OsEntropy;
 use bridge_model::{ModelClass, ModelName, Position, Strategy, TenantId};

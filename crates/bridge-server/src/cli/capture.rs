@@ -63,10 +63,10 @@ pub struct Install {
     /// The config file, for its `ingest.untracked_models`, which are left out
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only these tables; a trailing * stands for any rest
+    /// Only these tables; a * stands for any part of a name
     #[arg(long, value_delimiter = ',', value_name = "TABLE,…")]
     tables: Vec<String>,
-    /// Only the tables of these models; a trailing * stands for any rest
+    /// Only the tables of these models; a * stands for any part of a name
     #[arg(long, value_delimiter = ',', value_name = "MODEL,…")]
     models: Vec<String>,
     /// Note for each update which columns have other values now; costs Odoo more
@@ -118,10 +118,6 @@ pub struct Uninstall {
 /// What these connections call themselves in Odoo's database.
 const NAME: &str = "bridgecore capture";
 
-/// Models that are left out unless they are named: what Odoo writes down for itself all the time, and nobody asks for.
-pub(super) const LEFT_OUT: &[&str] =
-    &["ir.logging", "ir.profile", "ir.cron.trigger", "ir.cron.progress", "res.users.log"];
-
 /// Does it. The exit code is 0 if all is well, 1 for an error, and 2 if `status` finds the capture missing or not live.
 pub async fn run(command: Command, entropy: &dyn Entropy) -> anyhow::Result<ExitCode> {
     match command {
@@ -132,8 +128,7 @@ pub async fn run(command: Command, entropy: &dyn Entropy) -> anyhow::Result<Exit
 }
 
 async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Result<ExitCode> {
-    let mut left_out = untracked_models(arguments.config.as_deref())?;
-    left_out.extend(LEFT_OUT.iter().map(ToString::to_string));
+    let left_out = untracked_models(arguments.config.as_deref())?;
     let options = CaptureOptions {
         tables: arguments.tables,
         models: arguments.models,

@@ -17,7 +17,8 @@ pub(super) async fn connect(url: &str, command: &str) -> anyhow::Result<Database
 
 /// The models that are never tracked, by this config or by default.
 pub(super) fn untracked_models(config: Option<&Path>) -> anyhow::Result<Vec<String>> {
-    let config = config.map_or_else(|| Ok(Config::default()), |path| Config::load(Some(path)).context("read the config"));
+    let config =
+        config.map_or_else(|| Ok(Config::default()), |path| Config::load(Some(path)).context("read the config"));
     Ok(config?.ingest.untracked_models)
 }
 

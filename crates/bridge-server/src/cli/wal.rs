@@ -11,6 +11,7 @@ use bridge_erp::odoo::database::wal::slot::{self, IN_USE};
 use bridge_model::Entropy;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -184,7 +185,10 @@ async fn run_uninstall(arguments: &Uninstall) -> anyhow::Result<ExitCode> {
     for statement in removal.steps.iter().flat_map(|step| &step.statements) {
         println!("{statement}");
     }
-    println!("{}", if removal.is_empty() { "Nothing to do: nothing is installed." } else { "The log is not read any more." });
+    println!(
+        "{}",
+        if removal.is_empty() { "Nothing to do: nothing is installed." } else { "The log is not read any more." }
+    );
     for note in &removal.notes {
         println!("{note}");
     }
@@ -253,7 +257,7 @@ fn facts(found: &Present) -> Value {
     let publication = found.publication.as_ref().map(|publication| {
         json!({
             "tables": publication.members.keys().collect::<Vec<_>>(),
-            "refused": publication.refused,
+            "refused": publication.refused.iter().map(|(table, reason)| (table.to_string(), *reason)).collect::<BTreeMap<_, _>>(),
             "fault": publication.fault,
         })
     });

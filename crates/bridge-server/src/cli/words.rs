@@ -59,15 +59,25 @@ pub(in crate::cli) fn trouble(error: &DatabaseError) -> String {
     if error.sql_state.is_some() || text.contains(&cause) { text } else { format!("{text}: {cause}") }
 }
 
+/// What of an address's query says how to reach the server. Anything else may be the owner's own, as a password there.
+const OF_THE_WAY: &[&str] = &["host", "hostaddr", "port", "dbname", "sslmode", "sslrootcert", "channel_binding"];
+
 /// The address that a role reaches a database by, seen from here, from the address that its owner has.
 pub(in crate::cli) fn address_of_role(owner_url: &str, role: &str, password: &str) -> String {
     let made = || {
         let mut url = url::Url::parse(owner_url).ok()?;
         url.set_username(role).ok()?;
         url.set_password(Some(password)).ok()?;
+        let query: Vec<&str> = url.query().unwrap_or_default().split('&').filter(is_of_the_way).collect();
+        let query = query.join("&");
+        url.set_query(Some(query.as_str()).filter(|query| !query.is_empty()));
         Some(url.to_string())
     };
     made().unwrap_or_else(|| format!("postgres://{role}:{password}@HOST/DATABASE"))
+}
+
+fn is_of_the_way(pair: &&str) -> bool {
+    pair.split_once('=').is_some_and(|(name, _)| OF_THE_WAY.contains(&name))
 }
 
 #[cfg(test)]
@@ -78,6 +88,9 @@ mod tests {
     fn the_address_of_a_role_is_its_owners_but_for_the_role() {
         let made = address_of_role("postgres://owner:secret@db:5433/odoo?sslmode=require", "reader", "p");
         assert_eq!(made, "postgres://reader:p@db:5433/odoo?sslmode=require");
+        let theirs = "postgres://db/odoo?user=owner&password=secret&sslmode=require&options=-crole%3Downer";
+        assert_eq!(address_of_role(theirs, "reader", "p"), "postgres://reader:p@db/odoo?sslmode=require");
+        assert_eq!(address_of_role("postgres://o@db/odoo?user=o", "r", "p"), "postgres://r:p@db/odoo");
         assert_eq!(address_of_role("?", "reader", "p"), "postgres://reader:p@HOST/DATABASE");
     }
 

@@ -226,11 +226,25 @@ pub struct Ingest {
     pub push_order_wait_ms: u64,
     /// How long a node leads a system's reader without renewing, in milliseconds.
     pub lease_ms: u64,
-    /// Models that are never tracked, besides our own mirrors; a trailing `*` stands for any rest.
+    /// Models that are never tracked; a `*` stands for any part of a name.
     pub untracked_models: Vec<String>,
     /// The largest `payload` that is kept with an event, in bytes; a larger one is left out.
     pub payload_bytes_max: usize,
 }
+
+/// Our own mirrors, messages to browsers, and what Odoo writes down for itself all the time and nobody asks for.
+const UNTRACKED: &[&str] = &[
+    "update.webhook",
+    "user.sync.state",
+    "webhook.*",
+    "bridgecore.*",
+    "bus.*",
+    "ir.logging",
+    "ir.profile",
+    "ir.cron.trigger",
+    "ir.cron.progress",
+    "res.users.log",
+];
 
 impl Default for Ingest {
     fn default() -> Self {
@@ -248,9 +262,7 @@ impl Default for Ingest {
             gaps_max: 10_000,
             push_order_wait_ms: 6_000,
             lease_ms: 30_000,
-            untracked_models: ["update.webhook", "user.sync.state", "webhook.*", "bridgecore.*", "bus.*"]
-                .map(str::to_owned)
-                .to_vec(),
+            untracked_models: UNTRACKED.iter().map(ToString::to_string).collect(),
             payload_bytes_max: 16_384,
         }
     }

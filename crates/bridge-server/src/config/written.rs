@@ -35,6 +35,11 @@ fn properties<'a>(section: &'a Value, schema: &'a Value) -> &'a Map<String, Valu
     section["properties"].as_object().unwrap()
 }
 
+/// Whether a setting is a section of its own and not a map.
+fn is_section(setting: &Value) -> bool {
+    setting["$ref"].is_string() && setting["default"].is_object()
+}
+
 fn example() -> String {
     let schema = schema();
     let defaults = serde_json::to_value(Config::default()).unwrap();
@@ -45,10 +50,13 @@ fn example() -> String {
         for (key, setting) in properties(section, &schema) {
             let value = &defaults[name][key];
             if let Some(entries) = value.as_object() {
-                // A table of its own, which TOML wants after the plain values.
+                // A table of its own, which TOML wants after the plain values. A map, as of app types, has entries that
+                // nothing but the table describes.
                 writeln!(tables, "\n{}[{name}.{key}]", comment(setting)).unwrap();
+                let described = is_section(setting).then(|| properties(setting, &schema));
                 for (entry, value) in entries {
-                    writeln!(tables, "{entry} = {value}").unwrap();
+                    let setting = described.map_or(&Value::Null, |settings| &settings[entry]);
+                    writeln!(tables, "{}{entry} = {value}", comment(setting)).unwrap();
                 }
             } else {
                 // Numbers, texts and lists of texts look the same in JSON and in TOML.
@@ -85,13 +93,21 @@ fn the_example_is_up_to_date() {
 
 #[test]
 fn every_setting_says_what_it_is_and_has_its_default() {
-    let schema = schema();
+    let (schema, text) = (schema(), example());
     let defaults = serde_json::to_value(Config::default()).unwrap();
     for (name, section) in properties(&schema, &schema) {
         assert!(section["description"].is_string(), "{name}");
         for (key, setting) in properties(section, &schema) {
             assert!(setting["description"].is_string(), "{name}.{key}");
             assert_eq!(setting["default"], defaults[name][key], "{name}.{key}");
+            let inner = if is_section(setting) { Some(properties(setting, &schema)) } else { None };
+            for (entry, setting) in inner.into_iter().flatten() {
+                let told = setting["description"].as_str().unwrap_or_default();
+                assert!(
+                    !told.is_empty() && text.contains(&format!("{}{entry} = ", comment(setting))),
+                    "{name}.{key}.{entry}"
+                );
+            }
         }
     }
 }

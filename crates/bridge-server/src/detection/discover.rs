@@ -1,6 +1,6 @@
 //! Which models a system has, and what can see their changes.
 
-use super::{class_of, is_among};
+use super::class_of;
 use crate::context::Context;
 use crate::erps::parse_connection;
 use crate::language::Message;
@@ -9,7 +9,7 @@ use bridge_erp::odoo::database::capture::{self, TableState};
 use bridge_erp::odoo::database::wal::publication;
 use bridge_erp::odoo::database::{Database, DatabaseError, DatabaseOptions, TableKind, TableMap};
 use bridge_erp::{ErpErrorKind, ErpModel, FeedInfo};
-use bridge_model::{ModelClass, ModelName, Strategy};
+use bridge_model::{ModelClass, ModelName, Strategy, is_among};
 use bridge_store::{Fence, FoundModel, System};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,7 +127,8 @@ async fn captured(database: &Database, map: &TableMap) -> BTreeSet<ModelName> {
 fn describe(cx: &Context, found: ErpModel, around: &Surroundings) -> FoundModel {
     let config = &cx.config.detection;
     let class = class_of(config, &found.model, found.is_transient);
-    let is_tracked = class != ModelClass::Transient && !is_among(&cx.config.ingest.untracked_models, &found.model);
+    let is_tracked =
+        class != ModelClass::Transient && !is_among(&cx.config.ingest.untracked_models, found.model.as_str());
     let mut available = Vec::new();
     if is_tracked {
         if around.addon.contains(&found.model) {
@@ -142,7 +143,7 @@ fn describe(cx: &Context, found: ErpModel, around: &Surroundings) -> FoundModel 
         available.push(Strategy::Poll);
     }
     let mut recommended = available.first().copied();
-    if recommended == Some(Strategy::Poll) && is_among(&config.view_models, &found.model) {
+    if recommended == Some(Strategy::Poll) && is_among(&config.view_models, found.model.as_str()) {
         recommended = None;
     }
     FoundModel {

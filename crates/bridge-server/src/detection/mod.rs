@@ -13,7 +13,7 @@ mod owners;
 mod plan;
 mod report;
 
-pub use classes::{class_of, is_among};
+pub use classes::class_of;
 pub use discover::discover;
 pub use owners::{ModelOwners, Owners, owners};
 pub use plan::{Judge, Move, plan, wanted};

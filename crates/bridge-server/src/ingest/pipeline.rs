@@ -1,11 +1,10 @@
 //! The one way into the log: tracked models only, one durable transaction, then the wake-up.
 
 use crate::context::Context;
-use crate::detection::is_among;
 use crate::metrics::{Held, Timer};
 use crate::problem::Problem;
 use bridge_erp::ErpEvent;
-use bridge_model::{Epoch, Event, ModelName, NewChange, Origin, SourceId, SystemKey, TenantId, Timestamp};
+use bridge_model::{Epoch, Event, ModelName, NewChange, Origin, SourceId, SystemKey, TenantId, Timestamp, is_among};
 use bridge_store::{Append, Appended};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -28,7 +27,7 @@ pub async fn append(cx: &Context, tenant: TenantId, batch: Append) -> Result<App
 
 /// Whether changes of this model are taken at all. Our own tables and mirrors never are: they would feed themselves.
 pub fn tracked(untracked: &[String], model: &ModelName) -> bool {
-    !is_among(untracked, model)
+    !is_among(untracked, model.as_str())
 }
 
 /// An event of the ERP as a change for the log.

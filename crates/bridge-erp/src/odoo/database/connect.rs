@@ -143,12 +143,6 @@ impl Database {
         self.client.is_closed()
     }
 
-    /// The server's version as a number, 150004 for 15.4.
-    pub async fn server_version(&self) -> Result<i32, DatabaseError> {
-        let rows = self.query("SELECT current_setting('server_version_num')::int", &[]).await?;
-        Ok(rows.first().map_or(Ok(0), |row| row.try_get(0))?)
-    }
-
     /// A number above those of all transactions that have got one by now: it takes one for itself, so it is to be asked
     /// for only when it is needed. Once every lower one has ended, the lowest that runs (`txid_snapshot_xmin`) has
     /// reached it.

@@ -136,9 +136,8 @@ impl Role {
     /// The statements that make it. The server gets what it checks a password by and not the password, which its log
     /// might keep; without one, psql's variable `role_password` stands there.
     pub(super) fn make(&self, attributes: &str, password: Option<&str>) -> Vec<String> {
-        let password = password.map_or(PASSWORD_SHOWN.to_owned(), |password| {
-            escape_literal(&scram_sha_256(password.as_bytes()))
-        });
+        let password =
+            password.map_or(PASSWORD_SHOWN.to_owned(), |password| escape_literal(&scram_sha_256(password.as_bytes())));
         vec![
             format!("CREATE ROLE {} {attributes} PASSWORD {password}", self.quoted()),
             format!("COMMENT ON ROLE {} IS {}", self.quoted(), escape_literal(MADE_BY_US)),
@@ -257,11 +256,7 @@ impl Role {
 }
 
 /// What every reader needs: Odoo's registry of models, and with `trail` what Odoo itself notes of changes.
-pub(super) async fn reader_rights(
-    database: &Database,
-    schema: &str,
-    trail: bool,
-) -> Result<Vec<Right>, DatabaseError> {
+pub(super) async fn reader_rights(database: &Database, schema: &str, trail: bool) -> Result<Vec<Right>, DatabaseError> {
     let mut rights = vec![Right::usage(schema)];
     if let Some(row) = database.query_opt("SELECT current_database()::text", &[]).await? {
         rights.push(Right::new("CONNECT", On::Database(row.try_get(0)?)));

@@ -5,11 +5,10 @@ use super::database::Patient;
 use super::finding::Findings;
 use super::service;
 use crate::cli::words;
-use crate::detection::is_among;
 use crate::ingest::answered_capture_errors;
 use bridge_erp::odoo::database::DatabaseErrorKind;
 use bridge_erp::odoo::database::capture::{CaptureStatus, TableState, status};
-use bridge_model::{ModelClass, Strategy};
+use bridge_model::{ModelClass, Strategy, is_among};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -96,8 +95,7 @@ fn left_out(patient: &Patient<'_>, status: &CaptureStatus) -> Vec<String> {
         .iter()
         .filter(|model| {
             model.found.class != ModelClass::Transient
-                && !is_among(&config.ingest.untracked_models, &model.found.model)
-                && !crate::cli::capture::LEFT_OUT.contains(&model.found.model.as_str())
+                && !is_among(&config.ingest.untracked_models, model.found.model.as_str())
         })
         .filter_map(|model| model.found.table_name.as_deref())
         .collect();

@@ -189,7 +189,7 @@ fn judge_slot(
 mod tests {
     use super::*;
     use bridge_erp::odoo::database::wal::Lsn;
-    use bridge_erp::odoo::database::wal::publication::Publication;
+    use bridge_erp::odoo::database::wal::publication::{Publication, TableName};
     use bridge_erp::odoo::database::wal::slot::Server;
     use bridge_model::Timestamp;
 
@@ -248,7 +248,8 @@ mod tests {
             (|facts| facts.unpublished.push("sale_order".to_owned()), Code::WalTables),
             (
                 |facts| {
-                    let refused = [("keyless".to_owned(), "it has no key")].into();
+                    let keyless = TableName { schema: "public".to_owned(), table: "keyless".to_owned() };
+                    let refused = [(keyless, "it has no key")].into();
                     facts.present.publication = Some(Publication { refused, ..Publication::default() });
                 },
                 Code::WalPublicationFault,

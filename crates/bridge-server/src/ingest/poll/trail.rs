@@ -131,7 +131,9 @@ async fn look_up(
         audited(session, &target.model, &all, &mut noted).await?;
     }
     if holds_secrets(target.model.as_str()) {
-        noted.values_mut().for_each(|noted| noted.values.clear());
+        for noted in noted.values_mut() {
+            noted.values.clear();
+        }
     }
     Ok((is_tracked || is_audited).then_some(noted))
 }

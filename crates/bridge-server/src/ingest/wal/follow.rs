@@ -351,7 +351,8 @@ impl Follower<'_> {
             self.work.append(resets, self.place_now()).await?;
             self.saved();
         }
-        let refused = publication.refused.iter().map(|(table, reason)| (table.clone(), (*reason).to_owned())).collect();
+        let refused =
+            publication.refused.iter().map(|(table, reason)| (table.to_string(), (*reason).to_owned())).collect();
         self.work.cx.wal_readers.update(self.work.system.key, |status| status.refused_tables = refused);
         Ok(())
     }

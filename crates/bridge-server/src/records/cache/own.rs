@@ -1,14 +1,14 @@
 //! What may be kept: answers that are made of records whose every change is seen.
 
 use super::Made;
-use crate::detection::{ModelOwners, is_among};
+use crate::detection::ModelOwners;
 use crate::problem::Problem;
 use crate::records::crud::{Action, CrudRequest};
 use crate::records::order::ordered_by;
 use crate::records::{Acting, ModelFields, Options, parse_domain};
 use bridge_erp::{ErpField, FeedKind};
 use bridge_model::domain::{Condition, Domain, Operand, Operator};
-use bridge_model::{ModelName, RecordId, Strategy};
+use bridge_model::{ModelName, RecordId, Strategy, is_among};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ pub(super) async fn made_of(
 async fn is_seen(acting: &Acting, owners: &ModelOwners, model: &ModelName) -> bool {
     let config = &acting.cx.config;
     // What has no table of its own has no changes of its own.
-    if is_among(&config.detection.view_models, model) {
+    if is_among(&config.detection.view_models, model.as_str()) {
         return false;
     }
     match owners.decided_owner(model) {

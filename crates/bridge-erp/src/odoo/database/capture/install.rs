@@ -3,10 +3,11 @@
 use super::super::role::{Given, Granting, On, Right, Role, reader_rights};
 use super::super::steps::{LockPatience, Step, lock, run};
 use super::super::{Database, DatabaseError, DatabaseErrorKind, Table, TableMap};
-use super::objects::{self, SCHEMA, Trigger, ident, literal};
+use super::CaptureOptions;
+use super::objects::{self, SCHEMA, Trigger};
 use super::present::{GIVEN, Present, ROLE};
-use super::{CaptureOptions, matches};
-use bridge_model::ModelName;
+use bridge_model::{ModelName, is_among};
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 
 /// The setting that says whether all tables are to be captured that there are, or those that somebody named.
 pub(super) const OF_ALL_TABLES: &str = "of_all_tables";
@@ -35,8 +36,7 @@ pub async fn plan(database: &Database, options: &CaptureOptions) -> Result<Insta
     let numbers = present.tables.values().map(|table| table.number);
     let mut number = numbers.chain(present.marks.iter().copied()).max().unwrap_or(0);
     let selected: Vec<_> = map.iter().filter(|(name, table)| is_selected(name, table, options)).collect();
-    let named = options.tables.iter().filter(|name| !name.ends_with('*'));
-    for name in named.chain(&options.models).filter(|name| !name.ends_with('*')) {
+    for name in options.tables.iter().chain(&options.models).filter(|name| !name.contains('*')) {
         let is_model = |table: &Table| table.models().iter().any(|model| model.as_str() == name);
         if !selected.iter().any(|(table, kind)| table == name || is_model(kind)) {
             let message = format!("{name} is neither a table nor a model of this Odoo");
@@ -52,7 +52,7 @@ pub async fn plan(database: &Database, options: &CaptureOptions) -> Result<Insta
             },
             |known| known.number,
         );
-        let wanted = objects::triggers(map.schema(), name, table, this, "medium", options);
+        let wanted = objects::triggers(map.schema(), name, table, this, options);
         steps.extend(table_step(&present, map.schema(), name, this, &wanted, &role.name));
     }
     let is_other = |name: &&String| map.get(name).is_some() && !selected.iter().any(|(table, _)| table == name);
@@ -83,14 +83,12 @@ pub async fn install(
 }
 
 fn is_selected(name: &str, table: &Table, options: &CaptureOptions) -> bool {
-    let any_model = |patterns: &[String]| {
-        table.models().iter().any(|model| patterns.iter().any(|pattern| matches(pattern, model.as_str())))
-    };
-    if options.tables.iter().any(|pattern| matches(pattern, name)) || any_model(&options.models) {
+    let is_named = |model: &ModelName| is_among(&options.models, model.as_str());
+    if is_among(&options.tables, name) || table.models().into_iter().any(is_named) {
         return true;
     }
     let nothing_named = options.tables.is_empty() && options.models.is_empty();
-    let left_out = |model: &ModelName| options.left_out.iter().any(|pattern| matches(pattern, model.as_str()));
+    let left_out = |model: &ModelName| is_among(&options.left_out, model.as_str());
     nothing_named && !table.is_transient && !table.models().into_iter().all(left_out)
 }
 
@@ -187,10 +185,12 @@ fn forget_steps(present: &Present, map: &TableMap) -> Vec<Step> {
     let mut steps: Vec<_> = gone
         .map(|(name, table)| {
             let found = present.triggers.get(name).map_or(&[][..], Vec::as_slice);
-            let target = format!("{}.{}", ident(map.schema()), ident(name));
-            let mut statements: Vec<_> =
-                found.iter().map(|found| format!("DROP TRIGGER {} ON {target}", ident(&found.name))).collect();
-            statements.push(format!("DELETE FROM {SCHEMA}.tables WHERE table_name = {}", literal(name)));
+            let target = format!("{}.{}", escape_identifier(map.schema()), escape_identifier(name));
+            let mut statements: Vec<_> = found
+                .iter()
+                .map(|found| format!("DROP TRIGGER {} ON {target}", escape_identifier(&found.name)))
+                .collect();
+            statements.push(format!("DELETE FROM {SCHEMA}.tables WHERE table_name = {}", escape_literal(name)));
             if present.marks.contains(&table.number) {
                 statements.push(format!("DROP SEQUENCE {SCHEMA}.{}", mark(table.number)));
             }
@@ -224,23 +224,23 @@ fn table_step(
     if complete {
         return None;
     }
-    let target = format!("{}.{}", ident(schema), ident(name));
+    let target = format!("{}.{}", escape_identifier(schema), escape_identifier(name));
     let mut statements = Vec::new();
     if !present.marks.contains(&number) {
         let mark = mark(number);
         statements.push(format!("CREATE SEQUENCE {SCHEMA}.{mark}"));
-        statements.push(format!("GRANT SELECT ON SEQUENCE {SCHEMA}.{mark} TO {}", ident(role)));
+        statements.push(format!("GRANT SELECT ON SEQUENCE {SCHEMA}.{mark} TO {}", escape_identifier(role)));
     }
     // The old ones go and the new ones come in one transaction, which holds the table's lock: nothing gets through
     // in between.
-    statements.extend(found.iter().map(|found| format!("DROP TRIGGER {} ON {target}", ident(&found.name))));
+    statements.extend(found.iter().map(|found| format!("DROP TRIGGER {} ON {target}", escape_identifier(&found.name))));
     statements.extend(wanted.iter().map(|trigger| trigger.create.clone()));
-    let list = names.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ");
+    let list = names.iter().map(|name| escape_literal(name)).collect::<Vec<_>>().join(", ");
     statements.push(format!(
         "INSERT INTO bridgecore.tables VALUES ({}, {number}, ARRAY[{list}], {definition}) ON CONFLICT (table_name) \
          DO UPDATE SET triggers = excluded.triggers, definition = excluded.definition",
-        literal(name),
-        definition = literal(&definition),
+        escape_literal(name),
+        definition = escape_literal(&definition),
     ));
     Some(Step::new(format!("capture {name}"), statements))
 }
@@ -248,8 +248,8 @@ fn table_step(
 fn setting(name: &str, value: &str) -> String {
     format!(
         "INSERT INTO bridgecore.settings VALUES ({}, {}) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        literal(name),
-        literal(value)
+        escape_literal(name),
+        escape_literal(value)
     )
 }
 

@@ -21,8 +21,8 @@ pub const ROLE: &str = "bridgecore_capture";
 /// What to capture, and how.
 #[derive(Debug, Clone)]
 pub struct CaptureOptions {
-    /// Only these tables; empty: all that hold something of a model and are not left out below. `*` stands for any
-    /// rest.
+    /// Only these tables; empty: all that hold something of a model and are not left out below. A `*` stands
+    /// for any part of a name.
     pub tables: Vec<String>,
     /// Only the tables of these models; empty: as above.
     pub models: Vec<String>,
@@ -45,12 +45,4 @@ pub struct CaptureOptions {
     pub role_password: Option<String>,
     /// The name of a new life of the outbox, used if it has to be made: something that was never used before.
     pub incarnation: String,
-}
-
-/// Whether `text` is `pattern`, or begins with what stands before its trailing `*`.
-fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => text.starts_with(start),
-        None => pattern == text,
-    }
 }

@@ -11,9 +11,13 @@
 use super::super::{Table, TableKind};
 use super::CaptureOptions;
 use crate::odoo::trail::{holds_secrets, secret_pattern};
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 
 /// The schema in Odoo's database.
 pub(super) const SCHEMA: &str = "bridgecore";
+
+/// The channel by which a commit wakes the reader.
+pub(super) const CHANNEL: &str = "bridgecore_changes";
 
 /// How every trigger's name begins.
 pub(super) const TRIGGER_PREFIX: &str = "bridgecore_";
@@ -23,7 +27,7 @@ pub(super) fn tables(incarnation: &str) -> Vec<String> {
     vec![
         format!("CREATE SCHEMA {SCHEMA}"),
         format!("CREATE TABLE {SCHEMA}.settings (name text PRIMARY KEY, value text NOT NULL)"),
-        format!("INSERT INTO {SCHEMA}.settings VALUES ('incarnation', {})", literal(incarnation)),
+        format!("INSERT INTO {SCHEMA}.settings VALUES ('incarnation', {})", escape_literal(incarnation)),
         format!(
             "CREATE TABLE {SCHEMA}.tables (table_name text PRIMARY KEY, number integer NOT NULL UNIQUE, \
              triggers text[] NOT NULL, definition text NOT NULL)"
@@ -81,7 +85,7 @@ pub(super) fn functions() -> Vec<String> {
         ("note_truncate", "", one("'T'", "NULL")),
         ("note_rekey", "", one("'D'", "OLD.id")),
         ("note_row", row, row_body()),
-        ("wake", "", "PERFORM pg_notify('bridgecore_changes_' || TG_ARGV[1], '');".to_owned()),
+        ("wake", "", format!("PERFORM pg_notify('{CHANNEL}', '');")),
     ];
     // An outbox that an earlier version made has no place for these.
     let mut statements = vec![format!(
@@ -180,19 +184,13 @@ pub(super) struct Trigger {
 }
 
 /// The triggers of a table. `number` is the table's in `bridgecore.tables`, and so its mark's.
-pub(super) fn triggers(
-    schema: &str,
-    name: &str,
-    table: &Table,
-    number: i32,
-    priority: &str,
-    options: &CaptureOptions,
-) -> Vec<Trigger> {
-    let target = format!("{}.{}", ident(schema), ident(name));
+pub(super) fn triggers(schema: &str, name: &str, table: &Table, number: i32, options: &CaptureOptions) -> Vec<Trigger> {
+    let target = format!("{}.{}", escape_identifier(schema), escape_identifier(name));
     let make = |suffix: &str, when: &str, rest: &str, function: &str, arguments: &[&str]| {
         let name = format!("{TRIGGER_PREFIX}{suffix}");
         let mark = number.to_string();
-        let arguments: Vec<_> = std::iter::once(mark.as_str()).chain(arguments.iter().copied()).map(literal).collect();
+        let arguments: Vec<_> =
+            std::iter::once(mark.as_str()).chain(arguments.iter().copied()).map(escape_literal).collect();
         let arguments = arguments.join(", ");
         let create = format!(
             "CREATE TRIGGER {name} AFTER {when} ON {target} {rest} EXECUTE FUNCTION {SCHEMA}.{function}({arguments})"
@@ -233,31 +231,7 @@ pub(super) fn triggers(
     };
     triggers.push(make("truncate", "TRUNCATE", each, "note_truncate", &[]));
     if options.notify {
-        triggers.push(make("wake", "INSERT OR UPDATE OR DELETE OR TRUNCATE", each, "wake", &[priority]));
+        triggers.push(make("wake", "INSERT OR UPDATE OR DELETE OR TRUNCATE", each, "wake", &[]));
     }
     triggers
-}
-
-/// A name as SQL takes it.
-pub(super) fn ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A text as SQL takes it.
-pub(super) fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    // With a backslash in it, a plain literal's meaning depends on a setting.
-    if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_texts_can_hold_anything() {
-        assert_eq!(ident("a\"b"), "\"a\"\"b\"");
-        assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(literal(r"a\'b"), r"E'a\\''b'");
-    }
 }

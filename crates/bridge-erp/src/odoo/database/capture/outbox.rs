@@ -6,7 +6,8 @@
 //! writes it holds its lock until the commit.
 
 use super::super::{Database, DatabaseError, DatabaseErrorKind, RowChange, RowKey, RowOperation};
-use super::status::{BACKLOG, marks};
+use super::objects::CHANNEL;
+use super::status::marks;
 use bridge_model::{SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -87,11 +88,7 @@ impl Outbox {
     /// Prepares to read; also from an outbox that an earlier version made. `Missing` if nothing is installed, `Denied` if the role may not.
     pub async fn open(database: &Database) -> Result<Self, DatabaseError> {
         // Whether or not the triggers notify: to listen costs nothing.
-        database
-            .batch_execute(
-                "LISTEN bridgecore_changes_high; LISTEN bridgecore_changes_medium; LISTEN bridgecore_changes_low",
-            )
-            .await?;
+        database.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
         let rows = if database.query(NAMES_WRITER, &[]).await?.is_empty() {
             ROWS.replace(WRITER, "NULL::bigint, NULL::bigint")
         } else {
@@ -162,12 +159,6 @@ impl Outbox {
     /// The tables whose triggers have ever caught an error, with how many.
     pub async fn marks(&self, database: &Database) -> Result<Vec<(String, i64)>, DatabaseError> {
         marks(database).await
-    }
-
-    /// How many rows are there, counted up to a million.
-    pub async fn backlog_rows(&self, database: &Database) -> Result<i64, DatabaseError> {
-        let row = database.query_opt(BACKLOG, &[]).await?;
-        row.map_or(Ok(0), |row| Ok(row.try_get(0)?))
     }
 
     /// Each captured table with what its triggers are like now: the text is another one when a trigger was made anew

@@ -125,7 +125,6 @@ pub(super) async fn marks(database: &Database) -> Result<Vec<(String, i64)>, Dat
 }
 
 /// How many rows wait, and how old the first of them is.
-pub(super) const BACKLOG: &str =
-    "SELECT count(*), (SELECT (extract(epoch FROM clock_timestamp() - occurred_at) * 1000)::bigint
+const BACKLOG: &str = "SELECT count(*), (SELECT (extract(epoch FROM clock_timestamp() - occurred_at) * 1000)::bigint
         FROM bridgecore.outbox ORDER BY id LIMIT 1)
     FROM (SELECT FROM bridgecore.outbox LIMIT 1000000) AS waiting";

@@ -3,8 +3,9 @@
 use super::super::role::{Removing, Role, reader_rights};
 use super::super::steps::{LockPatience, Step, lock, run};
 use super::super::{Database, DatabaseError, TableMap};
-use super::objects::{SCHEMA, ident};
+use super::objects::SCHEMA;
 use super::present::Present;
+use postgres_protocol::escape::escape_identifier;
 
 /// What a removal needs or did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +20,14 @@ pub struct Removal {
 pub async fn plan_uninstall(database: &Database) -> Result<Removal, DatabaseError> {
     let map = TableMap::read(database).await?;
     let present = Present::read(database, map.schema()).await?;
-    let schema = ident(map.schema());
+    let schema = escape_identifier(map.schema());
     let mut steps: Vec<Step> = present
         .triggers
         .iter()
         .map(|(table, triggers)| {
-            let drop = |name: &str| format!("DROP TRIGGER {} ON {schema}.{}", ident(name), ident(table));
+            let drop = |name: &str| {
+                format!("DROP TRIGGER {} ON {schema}.{}", escape_identifier(name), escape_identifier(table))
+            };
             Step::new(format!("release {table}"), triggers.iter().map(|found| drop(&found.name)).collect())
         })
         .collect();

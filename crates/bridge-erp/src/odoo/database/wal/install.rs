@@ -5,7 +5,7 @@ use super::slot::{self, Server, Slot};
 use crate::odoo::database::role::{Given, Role, reader_rights};
 use crate::odoo::database::steps::{LockPatience, Step, lock, run};
 use crate::odoo::database::{Database, DatabaseError, TableMap, tables};
-use bridge_model::ModelName;
+use bridge_model::{ModelName, is_among};
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,7 +25,7 @@ pub struct InstallOptions {
     pub publication: String,
     /// The tables to publish; empty means those of all models that are not transient.
     pub tables: BTreeSet<String>,
-    /// Models whose tables are left out unless they are named; a trailing `*` stands for any rest.
+    /// Models whose tables are left out unless they are named; a `*` stands for any part of a name.
     pub left_out: Vec<String>,
     /// The role that reads the log, made if it does not exist. Without one, the role that was installed before, or else
     /// [`ROLE`]. If it is another one than before, that one loses what it was given.
@@ -71,7 +71,7 @@ pub async fn present(database: &Database, publication: &str) -> Result<Present, 
 /// What has to be done, without doing any of it.
 pub async fn plan(database: &Database, options: &InstallOptions) -> Result<Plan, DatabaseError> {
     let map = TableMap::read(database).await?;
-    let left_out = |model: &ModelName| options.left_out.iter().any(|pattern| matches(pattern, model.as_str()));
+    let left_out = |model: &ModelName| is_among(&options.left_out, model.as_str());
     let wanted: BTreeSet<String> = if options.tables.is_empty() {
         let kept = map.iter().filter(|(_, table)| !table.is_transient && !table.models().into_iter().all(left_out));
         kept.map(|(name, _)| name.to_owned()).collect()
@@ -214,12 +214,5 @@ impl Memory {
     fn note(&self, publication: &str) -> String {
         let text = json!(self).to_string();
         format!("COMMENT ON PUBLICATION {} IS {}", escape_identifier(publication), escape_literal(&text))
-    }
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => name == pattern,
     }
 }

@@ -4,6 +4,7 @@ use super::database::{ErpDatabase, log_when, quick, register_at, running, status
 use super::short;
 use crate::support::Setup;
 use bridge_erp::odoo::database::wal::install::{InstallOptions, install, plan, plan_uninstall, present, uninstall};
+use bridge_erp::odoo::database::wal::publication;
 use bridge_erp::odoo::database::{Database, DatabaseOptions};
 use bridge_model::Entropy as _;
 use bridge_model::entropy::OsEntropy;
@@ -111,6 +112,45 @@ async fn what_a_role_has_is_read_from_the_database_and_another_role_follows_it()
     assert!(!exists(&database, &role).await, "the one that was made for this and reads no more");
     uninstall(&database, "bridgecore", None, false).await.unwrap();
     assert!(!exists(&database, &next).await);
+}
+
+#[tokio::test]
+async fn a_publication_that_tells_of_a_part_or_of_other_tables_is_mended() {
+    let erp = ErpDatabase::create().await;
+    let database = connect(&erp).await;
+    let role = a_role();
+    install(&database, &options(&role)).await.unwrap();
+    let found = async || publication::find(&database, "bridgecore").await.unwrap().unwrap();
+    let good = found().await;
+    assert!(good.fault.is_none() && good.refused.is_empty(), "{good:?}");
+
+    // Both from PostgreSQL 15 on; and a table of the same name in another schema.
+    erp.sql(
+        "CREATE SCHEMA other; CREATE TABLE other.crm_tag (id serial PRIMARY KEY);
+        ALTER PUBLICATION bridgecore DROP TABLE res_partner, res_later;
+        ALTER PUBLICATION bridgecore ADD TABLE res_partner WHERE (id > 5), res_later (id), other.crm_tag",
+    )
+    .await;
+    let refused: Vec<_> = found().await.refused.iter().map(|(table, reason)| format!("{table}: {reason}")).collect();
+    let part = "only some of its rows or columns are published";
+    let expected = [
+        "other.crm_tag: it is in another schema".to_owned(),
+        format!("res_later: {part}"),
+        format!("res_partner: {part}"),
+    ];
+    assert_eq!(refused, expected);
+    assert!(found().await.members.contains_key("crm_tag"), "the one of ours is another");
+    install(&database, &options(&role)).await.unwrap();
+    let mended = found().await;
+    assert!(mended.refused.is_empty(), "{mended:?}");
+    assert_eq!(mended.members.keys().collect::<Vec<_>>(), good.members.keys().collect::<Vec<_>>());
+
+    erp.sql("ALTER PUBLICATION bridgecore ADD TABLES IN SCHEMA other").await;
+    assert!(found().await.fault.unwrap().contains("whole schemas"));
+    install(&database, &options(&role)).await.unwrap();
+    assert_eq!(found().await.fault, None);
+    let done = uninstall(&database, "bridgecore", None, false).await.unwrap();
+    assert!(done.notes.is_empty() && !exists(&database, &role).await, "what it was given is still known: {done:?}");
 }
 
 fn options(role: &str) -> InstallOptions {
