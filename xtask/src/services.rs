@@ -8,6 +8,12 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -77,7 +83,7 @@ pub(crate) enum Durability {
 
 /// A running PostgreSQL server. Stops when dropped.
 pub(crate) struct Postgres {
-    _service: Service,
+    service: Service,
     /// Where it listens on 127.0.0.1.
     pub(crate) port: u16,
 }
@@ -106,7 +112,18 @@ impl Postgres {
         account: Account,
         stop: &Stop,
     ) -> Result<Self> {
-        let port = free_port()?;
+        Self::start_at(free_port()?, data, log, durability, account, stop)
+    }
+
+    /// The same on this port.
+    fn start_at(
+        port: u16,
+        data: &Path,
+        log: &Path,
+        durability: Durability,
+        account: Account,
+        stop: &Stop,
+    ) -> Result<Self> {
         // SIGINT asks for a fast shutdown; SIGTERM would wait for clients to leave.
         let mut command = tied(&bin_dir()?.join("postgres"), "INT");
         command.arg("-D").arg(data).args(["-p", &port.to_string()]).current_dir("/");
@@ -132,7 +149,7 @@ impl Postgres {
                 .status()
                 .is_ok_and(|status| status.success())
         })?;
-        Ok(Self { _service: service, port })
+        Ok(Self { service, port })
     }
 
     /// Runs SQL in the database `postgres` as `superuser`, one statement a call.
@@ -148,6 +165,60 @@ impl Postgres {
             .args(["-p", &self.port.to_string(), "-U", superuser, "-d", database])
             .args(["-c", statement]);
         capture(command, stop)
+    }
+}
+
+/// A PostgreSQL server that tests may kill: as a machine's init system would, it starts the server again, on the same
+/// port. Stops when dropped.
+pub(crate) struct Revived {
+    port: u16,
+    ending: Arc<AtomicBool>,
+    /// Watches over the server; `None` once it has ended.
+    watching: Option<JoinHandle<()>>,
+}
+
+impl Revived {
+    /// Makes an empty cluster in which what was committed outlives a crash, and starts it.
+    pub(crate) fn create(run: &RunDir, account: Account, stop: &Stop) -> Result<Self> {
+        let data = run.folder("revived", account)?;
+        Postgres::init(&data, "postgres", account, stop)?;
+        let (log, ending, port) = (run.path("revived.log"), Arc::new(AtomicBool::new(false)), free_port()?);
+        let (told, started) = mpsc::channel();
+        let (asked, stop) = (Arc::clone(&ending), stop.clone());
+        // The kernel ends a server when the thread that started it does, so that one thread starts it every time.
+        let watching = thread::spawn(move || {
+            let start = || Postgres::start_at(port, &data, &log, Durability::Synced, account, &stop);
+            let mut running = match start() {
+                Ok(postgres) => Some(postgres),
+                Err(error) => return drop(told.send(Err(error))),
+            };
+            drop(told.send(Ok(())));
+            while !asked.load(Ordering::SeqCst) && !stop.asked() {
+                if running.as_mut().is_none_or(|postgres| !postgres.service.is_running()) {
+                    // Processes that the last one left behind may still be about to end.
+                    drop(running.take());
+                    running = start().ok();
+                }
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        started.recv().context("start a server")??;
+        Ok(Self { port, ending, watching: Some(watching) })
+    }
+
+    /// The address of its first database.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+}
+
+impl Drop for Revived {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::SeqCst);
+        if let Some(watching) = self.watching.take() {
+            // A panic in it has been printed.
+            let _ = watching.join();
+        }
     }
 }
 

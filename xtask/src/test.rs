@@ -13,7 +13,7 @@ use crate::{
     provision,
     report::{Count, Report},
     rust_tests,
-    services::{Durability, Postgres, Redis, RunDir},
+    services::{Durability, Postgres, Redis, Revived, RunDir},
 };
 
 /// A part of the run that can be asked for alone.
@@ -107,6 +107,8 @@ fn run_tests(selection: &Selection, report: &mut Report, stop: &Stop) -> Result<
 /// The servers that Rust tests share; each test makes databases and key prefixes of its own.
 struct Services {
     postgres: Postgres,
+    /// Where ERPs' databases are that tests kill.
+    erp: Revived,
     redis: Redis,
 }
 
@@ -116,15 +118,17 @@ impl Services {
         Postgres::init(&data, "postgres", account, stop)?;
         let log = run.path("postgres.log");
         let postgres = Postgres::start(&data, &log, Durability::Synced, account, stop)?;
+        let erp = Revived::create(run, account, stop)?;
         let dir = run.folder("redis", account)?;
         let redis = Redis::start(&dir, &run.path("redis.log"), account, stop)?;
-        Ok(Self { postgres, redis })
+        Ok(Self { postgres, erp, redis })
     }
 
-    fn environment(&self) -> [(&'static str, String); 2] {
+    fn environment(&self) -> [(&'static str, String); 3] {
         let (postgres, redis) = (self.postgres.port, self.redis.port);
         [
             ("BRIDGECORE_TEST_POSTGRES_URL", format!("postgres://postgres@127.0.0.1:{postgres}/postgres")),
+            ("BRIDGECORE_TORTURE_ERP_URL", self.erp.url()),
             ("BRIDGECORE_TEST_REDIS_URL", format!("redis://127.0.0.1:{redis}")),
         ]
     }

@@ -23,8 +23,13 @@ impl OdooDatabase {
         let server = std::env::var(POSTGRES_VARIABLE).unwrap_or_else(|_| {
             panic!("{POSTGRES_VARIABLE} is not set; `cargo xtask test` starts a server and sets it")
         });
+        Self::create_on(&server).await
+    }
+
+    /// The same on another server.
+    pub(crate) async fn create_on(server: &str) -> Self {
         let name = format!("odoo_{}", OsEntropy::new().unwrap().hex(8));
-        let database = Self { server: url::Url::parse(&server).unwrap(), name };
+        let database = Self { server: url::Url::parse(server).unwrap(), name };
         database.on_server(&format!("CREATE DATABASE {}", database.name)).await;
         database.client().await.batch_execute(TABLES).await.unwrap();
         database

@@ -84,6 +84,11 @@ impl Setup {
         self
     }
 
+    /// Where the database is.
+    pub(crate) fn store_url(&self) -> &str {
+        &self.config.store.url
+    }
+
     /// The same with another clock.
     pub(crate) fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

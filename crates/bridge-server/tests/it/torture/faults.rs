@@ -1,6 +1,6 @@
 //! What goes wrong while the writers write.
 
-use super::{Path, Reaches};
+use super::{Asked, Path, Reaches};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -14,8 +14,14 @@ pub(super) enum Fault {
     CutNetwork,
     /// Its connections to the ERP's database are ended by the server, several times.
     EndConnections,
-    /// A process of the database is killed, which makes the server end all others and recover from its log.
-    CrashDatabase,
+    /// A process of the ERP's database, or of the service's own, is killed, which makes the server end all others and
+    /// recover from its log.
+    CrashDatabase {
+        /// Whether it is the service's own.
+        of_store: bool,
+    },
+    /// The server of the ERP's database is killed as a whole and started again.
+    KillServer,
     /// Somebody drops the slot through which the log is read.
     LoseSlot,
     /// The ERP's database is put back to a dump from the middle of the round.
@@ -28,15 +34,17 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) fn of(random: &mut ChaCha8Rng, path: &Path, may_crash: bool) -> Self {
+    pub(super) fn of(random: &mut ChaCha8Rng, path: &Path, asked: &Asked) -> Self {
         let (caught_up, kills) = (random.random_bool(0.5), random.random_bool(0.3));
         match random.random_range(0..20) {
-            0..5 => Self::Nothing,
-            5..9 => Self::KillService,
-            9..12 if path.reaches == Reaches::Database => Self::EndConnections,
-            12 if may_crash => Self::CrashDatabase,
+            0..4 => Self::Nothing,
+            4..8 => Self::KillService,
+            8..10 if path.reaches == Reaches::Database => Self::EndConnections,
+            10 if asked.may_crash => Self::CrashDatabase { of_store: true },
+            11 if asked.erp_server.is_some() => Self::CrashDatabase { of_store: false },
+            12 | 19 if asked.erp_server.is_some() => Self::KillServer,
             13 | 14 if path.can_lose_slot => Self::LoseSlot,
-            15..18 if path.sees_restores => Self::Restore { caught_up, kills },
+            15..=17 if path.sees_restores => Self::Restore { caught_up, kills },
             _ => Self::CutNetwork,
         }
     }

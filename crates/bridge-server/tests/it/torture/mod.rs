@@ -8,7 +8,9 @@
 
 mod control;
 mod faults;
+mod gate;
 mod judge;
+mod link;
 mod odoo;
 mod paths;
 mod proxy;
@@ -30,6 +32,7 @@ use stand::Stand;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A way by which changes of records get into the log.
 struct Path {
@@ -94,8 +97,10 @@ struct Asked {
     rounds: u64,
     seed: u64,
     hold_ms_max: u64,
-    /// Whether the server is ours to be killed.
+    /// Whether the server of the service's store is ours to be killed.
     may_crash: bool,
+    /// The server of the ERP's databases, which is ours to be killed as a whole: it is started again by itself.
+    erp_server: Option<String>,
     /// How many rounds go on at once, each on a stand of its own.
     at_once: u64,
 }
@@ -105,13 +110,16 @@ impl Asked {
         let number = |name: &str, otherwise| {
             std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
         };
-        Self {
+        let asked = Self {
             rounds: number("BRIDGECORE_TORTURE_ROUNDS", 30),
             seed: number("BRIDGECORE_TORTURE_SEED", 1),
             hold_ms_max: number("BRIDGECORE_TORTURE_HOLD_MS_MAX", 150),
             may_crash: number("BRIDGECORE_TORTURE_MAY_CRASH", 0) == 1,
+            erp_server: std::env::var("BRIDGECORE_TORTURE_ERP_URL").ok(),
             at_once: number("BRIDGECORE_TORTURE_AT_ONCE", 5),
-        }
+        };
+        assert!(asked.rounds > 0 && asked.at_once > 0, "nothing is asked for");
+        asked
     }
 
     /// The longest that a transaction of a path stays open in one statement, in milliseconds.
@@ -126,23 +134,29 @@ fn transaction_age_max(hold_ms_max: u64) -> Duration {
 }
 
 async fn torture(name: &str) {
-    if std::env::var("BRIDGECORE_TORTURE_ONLY").is_ok_and(|only| only != name) {
-        return;
+    if let Ok(only) = std::env::var("BRIDGECORE_TORTURE_ONLY") {
+        assert!(PATHS.iter().any(|path| path.name == only), "there is no way in that is called {only}");
+        if only != name {
+            return;
+        }
     }
     let path = PATHS.iter().find(|path| path.name == name).unwrap();
     let asked = Asked::of_environment();
     let next = AtomicU64::new(asked.seed);
-    let stands = (0..asked.at_once.min(asked.rounds)).map(|_| on_one_stand(path, &asked, &next));
+    // All of them before the first round, in which something goes wrong for all.
+    let stands = (0..asked.at_once.min(asked.rounds)).map(|_| Stand::start(path, &asked));
+    let stands = futures_util::future::join_all(stands).await;
+    let rounds = stands.into_iter().map(|stand| on_one_stand(stand, &asked, &next));
     let mut done = BTreeMap::<String, usize>::new();
-    for fault in futures_util::future::join_all(stands).await.into_iter().flatten() {
+    for fault in futures_util::future::join_all(rounds).await.into_iter().flatten() {
         *done.entry(format!("{fault:?}")).or_default() += 1;
     }
     println!("{name}: {} rounds were right: {done:?}", asked.rounds);
 }
 
 /// Does round after round as long as there are any; answers what went wrong in each.
-async fn on_one_stand(path: &'static Path, asked: &Asked, next: &AtomicU64) -> Vec<Fault> {
-    let stand = Stand::start(path, asked).await;
+async fn on_one_stand(stand: Stand, asked: &Asked, next: &AtomicU64) -> Vec<Fault> {
+    let path = stand.path;
     let (mut from, mut lives, mut faults) = (stand.head().await, Lives::default(), Vec::new());
     loop {
         let seed = next.fetch_add(1, Ordering::SeqCst);
@@ -151,9 +165,10 @@ async fn on_one_stand(path: &'static Path, asked: &Asked, next: &AtomicU64) -> V
         }
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let script = Script::of(&mut random, asked.hold_ms_max(path));
-        let fault = Fault::of(&mut random, path, asked.may_crash);
+        let fault = Fault::of(&mut random, path, asked);
         let name = path.name;
         println!("{name}: seed {seed}, {} transactions, {fault:?}", script.transactions());
+        let began = Instant::now();
         let again =
             format!("cargo xtask torture --only {name} --seed {seed} --rounds 1 --hold-ms-max {}", asked.hold_ms_max);
         let round = play(&stand, from, &script, fault, asked.hold_ms_max(path), &mut random).await;
@@ -161,6 +176,7 @@ async fn on_one_stand(path: &'static Path, asked: &Asked, next: &AtomicU64) -> V
             Ok(judged_to) => judged_to,
             Err(wrong) => panic!("{name}, seed {seed}, {fault:?}: {wrong}\nThe same schedule again: {again}"),
         };
+        println!("{name}: seed {seed} was right after {:.1} s", began.elapsed().as_secs_f64());
         faults.push(fault);
     }
     stand.stop().await;

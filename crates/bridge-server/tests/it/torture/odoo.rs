@@ -1,8 +1,8 @@
 //! A server that speaks Odoo's API over the tables that the writers write: each call sees what is committed when it is
 //! made, as in a real one.
 
+use super::link::Link;
 use super::script::TABLES;
-use super::stand::try_connect;
 use crate::support::OdooDatabase;
 use axum::extract::{Path, State};
 use axum::routing::post;
@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Error};
 
 /// The event table's model.
 pub(super) const FEED: &str = "update.webhook";
@@ -84,8 +85,8 @@ pub(super) struct OdooServer {
 
 /// What it answers from.
 struct Behind {
-    /// The database's address.
-    url: String,
+    /// The database.
+    erp: Link,
     /// Whether the add-on is there.
     has_feed: bool,
 }
@@ -100,7 +101,7 @@ impl OdooServer {
             .route("/web/session/authenticate", post(session))
             .route("/web/session/get_session_info", post(session))
             .route("/web/dataset/call_kw/{model}/{method}", post(called))
-            .with_state(Arc::new(Behind { url: database.url(), has_feed }));
+            .with_state(Arc::new(Behind { erp: Link::to(database.url()), has_feed }));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, serving }
     }
@@ -124,8 +125,8 @@ enum Refusal {
     Database,
 }
 
-impl From<tokio_postgres::Error> for Refusal {
-    fn from(_: tokio_postgres::Error) -> Self {
+impl From<Error> for Refusal {
+    fn from(_: Error) -> Self {
         Self::Database
     }
 }
@@ -157,27 +158,27 @@ async fn answer(behind: &Behind, model: &str, method: &str, args: &Value, kwargs
             Ok(models().map(|model| json!({ "model": model, "name": model, "transient": false })).collect())
         }
         ("ir.model.fields", "search_read") => Ok(models().map(|model| json!({ "model": model })).collect()),
-        (FEED, "bridgecore_info") if behind.has_feed => info(&behind.url).await,
+        (FEED, "bridgecore_info") if behind.has_feed => info(&*behind.erp.open().await?).await,
         (FEED, "events_by_ids") if behind.has_feed => {
             let fields = vec!["id", "model", "record_id", "event", "timestamp", "payload"];
             let named = Asked { domain: json!([["id", "in", args[0]]]), fields, order: "id", limit: None };
-            let events = rows(&behind.url, "update_webhook", &named).await?;
+            let events = rows(&*behind.erp.open().await?, "update_webhook", &named).await?;
             Ok(json!({ "count": events.len(), "events": events }))
         }
         (FEED, "search_read") if behind.has_feed => {
             let mut asked = asked();
             asked.fields.retain(|field| ["id", "model", "record_id", "event", "timestamp", "payload"].contains(field));
-            Ok(rows(&behind.url, "update_webhook", &asked).await?.into())
+            Ok(rows(&*behind.erp.open().await?, "update_webhook", &asked).await?.into())
         }
         _ => {
             let Some((table, _)) = TABLES.iter().find(|(_, known)| *known == model) else {
                 return Err(Refusal::NotFound);
             };
             match method {
-                "search_read" => Ok(rows(&behind.url, table, &asked()).await?.into()),
+                "search_read" => Ok(rows(&*behind.erp.open().await?, table, &asked()).await?.into()),
                 "search_count" => {
                     let sql = format!("SELECT count(*) FROM {table} WHERE {}", condition(&asked().domain));
-                    Ok(try_connect(&behind.url).await?.query_one(&sql, &[]).await?.get::<_, i64>(0).into())
+                    Ok(behind.erp.open().await?.query_one(&sql, &[]).await?.get::<_, i64>(0).into())
                 }
                 "fields_get" => {
                     let described = |(name, kind): &(&str, &str)| {
@@ -192,14 +193,14 @@ async fn answer(behind: &Behind, model: &str, method: &str, args: &Value, kwargs
 }
 
 /// What the add-on says of its table. A restored copy has another name, and so its events another life.
-async fn info(url: &str) -> Result<Value, Refusal> {
+async fn info(erp: &Client) -> Result<Value, Refusal> {
     let sql = "SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM update_webhook_id_seq),
             (SELECT 'torture/' || oid FROM pg_database WHERE datname = current_database()) || '/'
               || 'update_webhook'::regclass::oid,
             (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
               WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL),
             (SELECT id FROM torture_cleaned)";
-    let row = try_connect(url).await?.query_one(sql, &[]).await?;
+    let row = erp.query_one(sql, &[]).await?;
     let (last, epoch, age_s, cleaned_to): (i64, String, f64, i64) = (row.get(0), row.get(1), row.get(2), row.get(3));
     let models: Vec<_> = TABLES.iter().map(|(_, model)| *model).collect();
     Ok(json!({
@@ -225,7 +226,7 @@ impl Asked<'_> {
 }
 
 /// The rows, as Odoo writes them: times in whole seconds, and `false` where there is nothing.
-pub(super) async fn rows(url: &str, table: &str, asked: &Asked<'_>) -> Result<Vec<Value>, tokio_postgres::Error> {
+pub(super) async fn rows(erp: &Client, table: &str, asked: &Asked<'_>) -> Result<Vec<Value>, Error> {
     let value = |field: &str| match field {
         "write_date" | "create_date" | "timestamp" => format!("to_char(\"{field}\", 'YYYY-MM-DD HH24:MI:SS')"),
         _ => field.to_owned(),
@@ -240,7 +241,7 @@ pub(super) async fn rows(url: &str, table: &str, asked: &Asked<'_>) -> Result<Ve
         condition(&asked.domain),
         asked.order
     );
-    let found = try_connect(url).await?.query(&sql, &[]).await?;
+    let found = erp.query(&sql, &[]).await?;
     Ok(found.iter().map(|row| row.get(0)).collect())
 }
 

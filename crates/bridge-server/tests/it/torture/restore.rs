@@ -1,7 +1,7 @@
 //! Taking a dump of the ERP's database, and putting the database back to it under its name.
 
 use super::judge::PATIENCE;
-use super::stand::try_connect;
+use super::link::try_connect;
 use crate::support::{OdooDatabase, eventually};
 use std::path::Path;
 use std::process::Stdio;

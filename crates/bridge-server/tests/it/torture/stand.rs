@@ -2,7 +2,9 @@
 //! network in between that can be cut.
 
 use super::faults::Fault;
+use super::gate::Gate;
 use super::judge::{PATIENCE, Told};
+use super::link::Link;
 use super::odoo::OdooServer;
 use super::proxy::{Net, Proxy};
 use super::script::{Part, Script, Statement, TABLES, Transaction};
@@ -18,8 +20,6 @@ use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
 use tempfile::NamedTempFile;
 use tokio::sync::Mutex;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, NoTls, Row};
 
 /// The stand of one path.
 pub(super) struct Stand {
@@ -32,15 +32,23 @@ pub(super) struct Stand {
     pub(super) jump: Duration,
     setup: Setup,
     variables: Vec<(&'static str, String)>,
-    /// The address of the service's store.
-    store: String,
+    /// The service's store.
+    pub(super) store: Link,
+    /// The ERP's database.
+    pub(super) erp: Link,
     /// Taken while it is killed and started again.
     service: Mutex<Option<Process>>,
 }
 
 impl Stand {
     pub(super) async fn start(path: &'static Path, asked: &Asked) -> Self {
-        let database = OdooDatabase::create().await;
+        let setup = Setup::postgres().await;
+        // Tests of other paths, which go on beside this one, kill the ERPs' server.
+        let _nobody_kills = Gate::of(&setup).enter().await;
+        let database = match &asked.erp_server {
+            Some(server) => OdooDatabase::create_on(server).await,
+            None => OdooDatabase::create().await,
+        };
         prepare(path, &database).await;
         let odoo = match path.reaches {
             Reaches::Database => None,
@@ -52,8 +60,7 @@ impl Stand {
             |odoo| odoo.address.to_string(),
         );
         let net = Proxy::start(there).await;
-        let mut store = String::new();
-        let setup = Setup::postgres().await.config(|config| store.clone_from(&config.store.url));
+        let (store, erp) = (Link::to(setup.store_url().to_owned()), Link::to(database.url()));
         register(path, &setup, &database, &net).await;
         // Only now, so that nobody has read them before it was decided who owns the models.
         let inserts =
@@ -62,10 +69,10 @@ impl Stand {
         let service = Mutex::new(None);
         let variables = (path.variables)(asked);
         let jump = transaction_age_max(asked.hold_ms_max(path)) + Duration::from_mins(2);
-        let stand = Self { path, database, net, _odoo: odoo, jump, setup, variables, store, service };
+        let stand = Self { path, database, net, _odoo: odoo, jump, setup, variables, store, erp, service };
         stand.start_service().await;
         eventually(&format!("{}: the changes are read", path.name), PATIENCE, async || {
-            stand.store().await.query_one(path.is_ready, &[]).await.ok()?.get::<_, bool>(0).then_some(())
+            stand.store.ask(path.is_ready, &[]).await.get::<_, bool>(0).then_some(())
         })
         .await;
         stand
@@ -75,32 +82,24 @@ impl Stand {
         Writers { url: self.database.url(), truncate: self.path.tells_truncate }
     }
 
-    /// A connection to the service's store, as soon as the server lets us: it may just have been killed.
-    pub(super) async fn store(&self) -> Client {
-        connect(&self.store).await
-    }
-
-    /// The same to the ERP's database.
-    pub(super) async fn erp(&self) -> Client {
-        connect(&self.database.url()).await
-    }
-
     /// The last position in the log.
     pub(super) async fn head(&self) -> i64 {
-        ask(&self.store, "SELECT coalesce(max(position), 0) FROM changes", &[]).await.get(0)
+        self.store.ask("SELECT coalesce(max(position), 0) FROM changes", &[]).await.get(0)
     }
 
     /// How many changes the log holds after a position.
     pub(super) async fn count(&self, from: i64) -> i64 {
-        ask(&self.store, "SELECT count(*) FROM changes WHERE position > $1", &[&from]).await.get(0)
+        self.store.ask("SELECT count(*) FROM changes WHERE position > $1", &[&from]).await.get(0)
     }
 
     /// What the log holds after a position.
     pub(super) async fn told(&self, from: i64) -> Vec<Told> {
         let sql = "SELECT position, model, record_id, event, coalesce(new_data, old_data, payload), source_id,
             received_at FROM changes WHERE position > $1 ORDER BY position";
-        let rows =
-            eventually("the log is read", PATIENCE, async || self.store().await.query(sql, &[&from]).await.ok()).await;
+        let rows = eventually("the log is read", PATIENCE, async || {
+            self.store.open().await.ok()?.query(sql, &[&from]).await.ok()
+        })
+        .await;
         rows.iter().map(Told::of_log).collect()
     }
 
@@ -154,21 +153,30 @@ impl Stand {
                     pause(second / 2).await;
                 }
             }
-            Fault::CrashDatabase => {
-                let client = self.erp().await;
-                if let Ok(row) = client.query_one("SELECT pg_backend_pid()", &[]).await {
-                    let kill = ["-9".to_owned(), row.get::<_, i32>(0).to_string()];
-                    let killed = tokio::process::Command::new("kill").args(kill).status().await.unwrap();
-                    // Another stand's crash may have been faster.
-                    println!("a process of the database was killed: {killed}");
-                }
+            Fault::CrashDatabase { of_store } => {
+                let link = if of_store { &self.store } else { &self.erp };
+                let _nobody_starts = Gate::of(&self.setup).close().await;
+                let process: i32 = link.ask("SELECT pg_backend_pid()", &[]).await.get(0);
+                kill_9(&[process.to_string()]).await;
+                link.ready().await;
+            }
+            Fault::KillServer => {
+                let _nobody_starts = Gate::of(&self.setup).close().await;
+                let sql = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)";
+                let first: String = self.erp.ask(sql, &[]).await.get(0);
+                // None of them gets the time to tell the others, or whoever is connected.
+                let path = format!("/proc/{first}/task/{first}/children");
+                let others = tokio::fs::read_to_string(path).await.unwrap_or_default();
+                let all: Vec<_> = std::iter::once(first).chain(others.split_whitespace().map(str::to_owned)).collect();
+                kill_9(&all).await;
+                self.erp.ready().await;
             }
             Fault::LoseSlot => {
                 eventually("the slot is dropped", PATIENCE, async || {
                     self.end_connections().await;
                     let sql = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
                         WHERE database = current_database()";
-                    (!self.erp().await.query(sql, &[]).await.ok()?.is_empty()).then_some(())
+                    (!self.erp.open().await.ok()?.query(sql, &[]).await.ok()?.is_empty()).then_some(())
                 })
                 .await;
             }
@@ -205,18 +213,24 @@ impl Stand {
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND application_name LIKE 'bridgecore%'";
         // A server that is down has ended them already.
-        self.erp().await.query(sql, &[]).await.ok();
+        self.erp.ready().await.query(sql, &[]).await.ok();
     }
 
     /// Ends the service and removes both databases: after a crash the server goes through the files of all it has.
     pub(super) async fn stop(self) {
         self.kill_service().await;
-        let store = url::Url::parse(&self.store).unwrap();
-        let server = self.database.server_url();
-        for name in [self.database.name.as_str(), store.path().trim_start_matches('/')] {
-            restore::drop_database(server, name).await;
-        }
+        let mut store = url::Url::parse(self.setup.store_url()).unwrap();
+        let name = store.path().trim_start_matches('/').to_owned();
+        store.set_path("postgres");
+        restore::drop_database(store.as_str(), &name).await;
+        restore::drop_database(self.database.server_url(), &self.database.name).await;
     }
+}
+
+/// Ends processes at once. Another stand may have been faster.
+async fn kill_9(processes: &[String]) {
+    let killed = tokio::process::Command::new("kill").arg("-9").args(processes).status().await.unwrap();
+    println!("{} processes of a database were killed: {killed}", processes.len());
 }
 
 /// Makes the database what the path needs.
@@ -261,26 +275,4 @@ async fn register(path: &Path, setup: &Setup, database: &OdooDatabase, net: &Pro
     let steps = found.map(|found| (found.model, cut.clone()));
     kept.move_ownership(tenant, system, &steps, None).await.unwrap();
     app.stop().await;
-}
-
-/// A connection, or why there is none.
-pub(super) async fn try_connect(url: &str) -> Result<Client, Error> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client)
-}
-
-/// Connects as soon as the server lets us: it may just have been killed.
-pub(super) async fn connect(url: &str) -> Client {
-    let connected = eventually("the database takes connections", PATIENCE, async || {
-        let client = try_connect(url).await.ok()?;
-        client.batch_execute("SELECT").await.ok()?;
-        Some(client)
-    });
-    connected.await
-}
-
-/// The one row that a statement answers, however often it takes.
-pub(super) async fn ask(url: &str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Row {
-    eventually("the database answers", PATIENCE, async || connect(url).await.query_one(sql, params).await.ok()).await
 }

@@ -1,7 +1,7 @@
 //! The writers: real connections that follow a script and keep a journal of what they have committed.
 
+use super::link::{Link, connect};
 use super::script::{Part, Script, Statement, TABLES, Transaction};
-use super::stand;
 use bridge_model::Clock as _;
 use bridge_model::clock::SystemClock;
 use tokio_postgres::{Client, Error};
@@ -31,22 +31,23 @@ pub(super) struct Writers {
 /// Runs a script and answers what was committed, in no order.
 pub(super) async fn run(database: &Writers, script: &Script) -> Vec<Change> {
     let sql = "SELECT coalesce(max(number), 0) FROM torture_marks";
-    let first: i64 = stand::ask(&database.url, sql, &[]).await.get(0);
+    let link = Link::to(database.url.clone());
+    let first: i64 = link.ask(sql, &[]).await.get(0);
     let writers = script.writers.iter().enumerate().map(|(index, transactions)| {
         // Each transaction has a number of its own, by which it is found out later whether it was committed.
         let first = first + 1 + i64::try_from(index).unwrap() * 1_000;
-        writer(database, transactions, first)
+        writer(database, &link, transactions, first)
     });
     futures_util::future::join_all(writers).await.into_iter().flatten().collect()
 }
 
-async fn writer(database: &Writers, transactions: &[Transaction], first: i64) -> Vec<Change> {
+async fn writer(database: &Writers, link: &Link, transactions: &[Transaction], first: i64) -> Vec<Change> {
     let mut committed = Vec::new();
     let mut unknown = Vec::new();
-    let mut client = connect(database).await;
+    let mut client = ready_to_write(database).await;
     for (number, transaction) in (first..).zip(transactions) {
         if client.is_closed() {
-            client = connect(database).await;
+            client = ready_to_write(database).await;
         }
         let mut journal = Vec::new();
         match one(&client, database, transaction, number, &mut journal).await {
@@ -61,7 +62,7 @@ async fn writer(database: &Writers, transactions: &[Transaction], first: i64) ->
     }
     for (number, mut journal) in unknown {
         let sql = "SELECT EXISTS (SELECT FROM torture_marks WHERE number = $1)";
-        if stand::ask(&database.url, sql, &[&number]).await.get(0) {
+        if link.ask(sql, &[&number]).await.get(0) {
             committed.append(&mut journal);
         }
     }
@@ -69,8 +70,8 @@ async fn writer(database: &Writers, transactions: &[Transaction], first: i64) ->
 }
 
 /// A connection that gives up on what others hold, and finds out soon when they wait for each other.
-async fn connect(database: &Writers) -> Client {
-    let client = stand::connect(&database.url).await;
+async fn ready_to_write(database: &Writers) -> Client {
+    let client = connect(&database.url).await;
     // Where this fails, the connection is lost already, as the first transaction on it finds out.
     client.batch_execute("SET lock_timeout = '3s'; SET deadlock_timeout = '50ms'").await.ok();
     client

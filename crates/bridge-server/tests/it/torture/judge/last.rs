@@ -7,6 +7,7 @@ use super::Told;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use tokio_postgres::Client;
 
 /// A record.
 type Key = (String, i64);
@@ -84,10 +85,10 @@ fn digest_in(told: &Told) -> Option<u64> {
 }
 
 /// All records of the ERP at this moment, each with a digest of its contents, as polling makes it.
-pub(in super::super) async fn states(url: &str) -> Option<BTreeMap<Key, u64>> {
+pub(in super::super) async fn states(erp: &Client) -> Option<BTreeMap<Key, u64>> {
     let mut states = BTreeMap::new();
     for (table, model) in TABLES {
-        for record in rows(url, table, &Asked::all(json!([]))).await.ok()? {
+        for record in rows(erp, table, &Asked::all(json!([]))).await.ok()? {
             states.insert((model.to_owned(), record["id"].as_i64()?), digest(&record));
         }
     }

@@ -8,7 +8,7 @@ pub(super) use last::{Lives, digest, states};
 
 use super::odoo::FEED;
 use super::script::TABLES;
-use super::stand::{Stand, ask};
+use super::stand::Stand;
 use super::writers::Change;
 use super::{Promise, Versions};
 use crate::support::{eventually, within};
@@ -85,8 +85,9 @@ impl Stand {
     async fn judge_each(&self, from: i64, mut round: Round, versions: Versions) -> Result<i64, String> {
         if !matches!(round, Round::Plain(_)) {
             // Where this is not so in the end, the judgement says it better.
+            let mut told = Vec::new();
             within(PATIENCE, async || {
-                let told = self.told(from).await;
+                self.read_on(from, &mut told).await;
                 let is_said = |model: &str| told.iter().any(|told| told.is_break() && told.model == model);
                 TABLES.iter().all(|(_, model)| is_said(model)).then_some(())
             })
@@ -97,27 +98,28 @@ impl Stand {
         let (Round::Plain(changes) | Round::SlotLost(changes) | Round::Restored { after: changes, .. }) = &mut round;
         changes.push(last.clone());
         let wanted = match &round {
-            Round::Plain(changes) => i64::try_from(changes.len()).unwrap(),
+            Round::Plain(changes) => changes.len(),
             _ => 0,
         };
+        let mut told = Vec::new();
         within(PATIENCE, async || {
-            let told = self.told(from).await;
+            self.read_on(from, &mut told).await;
             // Before the ERP was put back, the same id may have been another record's.
             let begins = told.iter().rposition(Told::is_break).map_or(0, |at| at + 1);
             let is_last = |told: &Told| told.model == last.model && told.record == last.record;
-            if self.count(from).await < wanted || !told[begins..].iter().any(is_last) {
+            if told.len() < wanted || !told[begins..].iter().any(is_last) {
                 return None;
             }
             let Some(sql) = self.path.is_drained else { return Some(()) };
-            self.erp().await.query_one(sql, &[]).await.ok()?.get::<_, bool>(0).then_some(())
+            self.erp.ask(sql, &[]).await.get::<_, bool>(0).then_some(())
         })
         .await;
         if let Some(sql) = self.path.is_drained
-            && !ask(&self.database.url(), sql, &[]).await.get::<_, bool>(0)
+            && !self.erp.ask(sql, &[]).await.get::<_, bool>(0)
         {
             return Err("something is left in the queue".to_owned());
         }
-        let told = self.told(from).await;
+        self.read_on(from, &mut told).await;
         let course = match round {
             Round::Plain(changes) => Course::Whole(changes),
             Round::SlotLost(changes) => Course::Gap(changes),
@@ -130,14 +132,20 @@ impl Stand {
         Ok(told.last().map_or(from, |told| told.position))
     }
 
+    /// Adds what the log holds besides by now. Nothing is ever put between.
+    async fn read_on(&self, from: i64, told: &mut Vec<Told>) {
+        let read_to = told.last().map_or(from, |told| told.position);
+        told.extend(self.told(read_to).await);
+    }
+
     async fn judge_last(&self, from: i64, round: &Round, lives: &mut Lives) -> Result<i64, String> {
         let Round::Plain(changes) = round else { return Err("a restore is not promised to be noticed".to_owned()) };
         // The longest transaction ends, and something happens from which the service learns what time it is.
         let put_forward = "UPDATE torture_clock SET behind = behind - make_interval(secs => $1) RETURNING 1";
-        ask(&self.database.url(), put_forward, &[&self.jump.as_secs_f64()]).await;
+        self.erp.ask(put_forward, &[&self.jump.as_secs_f64()]).await;
         lives.commit(changes);
         lives.commit(&[self.write_last().await]);
-        let Some(states) = within(PATIENCE, async || states(&self.database.url()).await).await else {
+        let Some(states) = within(PATIENCE, async || states(&*self.erp.open().await.ok()?).await).await else {
             return Err("the ERP's database does not answer".to_owned());
         };
         let (mut read_to, mut wrong) = (from, Ok(()));
@@ -160,8 +168,10 @@ impl Stand {
     /// What the ERP still has to tell, after it was put back to a dump: the queue and the event table are part of it.
     pub(super) async fn left(&self) -> Vec<Change> {
         let Some(sql) = self.path.left else { return Vec::new() };
-        let rows =
-            eventually("what is left is read", PATIENCE, async || self.erp().await.query(sql, &[]).await.ok()).await;
+        let rows = eventually("what is left is read", PATIENCE, async || {
+            self.erp.open().await.ok()?.query(sql, &[]).await.ok()
+        })
+        .await;
         let change = |row: &Row| {
             let name: String = row.get(0);
             let (_, model) = TABLES.iter().find(|(table, model)| name == *table || name == *model)?;
