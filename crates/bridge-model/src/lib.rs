@@ -12,6 +12,7 @@ pub mod detection;
 pub mod domain;
 pub mod entropy;
 pub mod ids;
+pub mod mapping;
 pub mod migration;
 #[cfg(feature = "openapi")]
 mod openapi;

@@ -10,6 +10,7 @@ use crate::hub::{self, Hub};
 use crate::ingest::{self, Readers, WalReaders};
 use crate::jobs;
 use crate::language::Texts;
+use crate::mapping::Mappings;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
 use crate::records::Records;
@@ -62,6 +63,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         records: Arc::new(Records::new(&config)),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
         texts: Arc::new(Texts::new().context("read the messages")?),
+        mappings: Arc::new(Mappings::new(&config).context("read the field maps")?),
         rule_packs: Arc::new(RulePacks::new().context("read the rule packs")?),
         metrics: Arc::new(Metrics::new().context("register the metrics")?),
         config: Arc::new(config),

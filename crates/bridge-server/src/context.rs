@@ -7,6 +7,7 @@ use crate::erps::Erps;
 use crate::hub::Hub;
 use crate::ingest::{Readers, WalReaders};
 use crate::language::Texts;
+use crate::mapping::Mappings;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
 use crate::records::Records;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub auth: Arc<Auth>,
     /// What people are told, in each language.
     pub texts: Arc<Texts>,
+    /// The words for records that are the same for every system.
+    pub mappings: Arc<Mappings>,
     /// What the versions of Odoo changed.
     pub rule_packs: Arc<RulePacks>,
     /// What is counted and measured.

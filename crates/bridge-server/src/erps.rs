@@ -85,7 +85,7 @@ impl Erps {
     }
 
     /// The same by its public name.
-    pub async fn system_named(
+    async fn system_named(
         &self,
         store: &Store,
         tenant: TenantId,
@@ -93,6 +93,20 @@ impl Erps {
     ) -> Result<Option<Arc<System>>, Problem> {
         let load = async { Ok(store.system(tenant, system_id).await?.map(Arc::new)) };
         self.named.get(&(tenant, system_id.clone()), self.clock.now(), load).await
+    }
+
+    /// The tenant's system of this name, or its primary one if none is named; `SystemNotFound` if there is none.
+    pub async fn system_of(
+        &self,
+        store: &Store,
+        tenant: TenantId,
+        system_id: Option<&SystemId>,
+    ) -> Result<Arc<System>, Problem> {
+        let Some(system_id) = system_id else {
+            let none = || Problem::new(ProblemKind::SystemNotFound, Message::no_system_to_read());
+            return store.primary_system(tenant).await?.map(Arc::new).ok_or_else(none);
+        };
+        self.system_named(store, tenant, system_id).await?.ok_or_else(|| Problem::no_such_system(system_id))
     }
 
     /// Where a system is: what a user's own credential there is bound to.

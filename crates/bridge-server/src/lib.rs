@@ -20,6 +20,7 @@ pub mod hub;
 pub mod ingest;
 pub mod jobs;
 pub mod language;
+pub mod mapping;
 pub mod metrics;
 pub mod migration;
 pub mod mirror;

@@ -8,7 +8,7 @@ pub(crate) mod decoding;
 use crate::language::{Message, Reason};
 use bridge_erp::odoo::database::{DatabaseError, DatabaseErrorKind};
 use bridge_erp::{ErpError, ErpErrorClass, ErpErrorKind};
-use bridge_model::InvalidId;
+use bridge_model::{InvalidId, SystemId};
 use bridge_store::StoreError;
 use serde_json::{Value, json};
 
@@ -132,6 +132,11 @@ impl Problem {
     /// A field of the request that is missing or wrong.
     pub fn field(field: &str, reason: Reason) -> Self {
         Self::new(ProblemKind::Invalid, Message::about(field, reason)).with("field", field)
+    }
+
+    /// That the tenant has no system of this name.
+    pub fn no_such_system(system_id: &SystemId) -> Self {
+        Self::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id)).with("system_id", system_id.as_str())
     }
 
     /// The same with one more fact in its details.

@@ -19,6 +19,7 @@ mod jobs;
 mod leases;
 mod log;
 mod look_back;
+mod mappings;
 mod mirror;
 mod open;
 mod polled;

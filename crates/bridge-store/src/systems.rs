@@ -256,6 +256,7 @@ impl Store {
             "credentials",
             "erp_links",
             "allow_lists",
+            "mappings",
         ];
         statements.extend(tables.map(|table| {
             let sql = format!("DELETE FROM {table} WHERE tenant_id = ?1 AND system_key IN {gone}");

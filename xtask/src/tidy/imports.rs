@@ -22,7 +22,20 @@ const LAYERS: [&[&str]; 8] = [
     &["api", "console"],
     &["admin"],
     &["auth", "limits"],
-    &["records", "barcode", "sync", "orders", "files", "ingest", "mirror", "jobs", "webhooks", "devices", "migration"],
+    &[
+        "records",
+        "barcode",
+        "sync",
+        "orders",
+        "files",
+        "ingest",
+        "mirror",
+        "jobs",
+        "webhooks",
+        "devices",
+        "migration",
+        "mapping",
+    ],
     &["detection"],
     &["context", "erps", "hub"],
     &["backoff", "caller", "config", "fresh", "language", "metrics", "problem", "supervise", "telemetry"],
@@ -33,11 +46,12 @@ const LAYERS: [&[&str]; 8] = [
 /// The context carries every part of the running service from its one place of making to
 /// whoever serves a request, and looks into none of them. `Caller` and `Admin` are the proof of
 /// who is calling, which the functions below ask for instead of finding out themselves.
-const EXCEPTIONS: [(&str, &str); 9] = [
+const EXCEPTIONS: [(&str, &str); 10] = [
     ("context", "auth"),
     ("context", "limits"),
     ("context", "ingest"),
     ("context", "detection"),
+    ("context", "mapping"),
     ("context", "mirror"),
     ("context", "records"),
     ("context", "sync"),

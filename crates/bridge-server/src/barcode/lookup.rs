@@ -46,14 +46,8 @@ pub async fn lookup(cx: &Context, caller: &Caller, query: &BarcodeQuery) -> Resu
         }
         Err(error) => return Err(refused(error)),
     };
-    let system_id = match &query.system_id {
-        Some(system_id) => system_id.clone(),
-        None => match cx.store.primary_system(caller.tenant).await? {
-            Some(primary) => primary.system_id,
-            None => return Err(Problem::new(ProblemKind::SystemNotFound, Message::no_system_to_read())),
-        },
-    };
-    let acting = acting(cx, caller, &system_id).await?;
+    let system = cx.erps.system_of(&cx.store, caller.tenant, query.system_id.as_ref()).await?;
+    let acting = acting(cx, caller, &system.system_id).await?;
     let mut search =
         Search { acting, codes: Codes::of(&query.barcode, &barcode), not_searched: Vec::new(), stock_is_closed: false };
     if let Some(found) = search.find().await? {
@@ -74,7 +68,7 @@ pub async fn lookup(cx: &Context, caller: &Caller, query: &BarcodeQuery) -> Resu
         Some(error) => refused(error),
         None => Problem::new(ProblemKind::RecordNotFound, Message::barcode_unknown())
             .with("barcode", query.barcode.trim())
-            .with("system_id", system_id.as_str())
+            .with("system_id", system.system_id.as_str())
             .with("not_searched", search.not_searched),
     })
 }

@@ -129,6 +129,7 @@ migration_model_renamed = للنموذج { $model } اسم آخر في الإص�
 migration_model_missing = لا يوجد في الإصدار { $version } من Odoo النموذج { $model }
 migration_no_rules = لا توجد قواعد للنموذج { $model } في الطريق إلى الإصدار { $version } من Odoo؛ تمر سجلاته كما هي
 record_not_there = لا يوجد سجل بالرقم { $record }
+no_such_entity = لا يوجد كيان باسم { $entity }
 
 ### المزامنة
 other_requests_of_device = تخللت ذلك طلبات أخرى من هذا الجهاز؛ أعد المحاولة
@@ -237,6 +238,13 @@ not_with_another_choice = لا يجوز إعطاء الحقل { $field } مع خ
 not_with = لا يجوز إعطاء الحقل { $field } مع { $other }
 only_with = لا يُعطى الحقل { $field } إلا مع { $other }
 not_in_target = يؤدي الحقل { $field } إلى { $unknown }، وهو غير موجود في { $model } في النظام الهدف (إصدار Odoo { $version }، القواعد { $pack })
+unknown_entity_field = يذكر الحقل { $field } الاسم { $name } وهو غير موجود في { $entity }
+unknown_entity_field_near = يذكر الحقل { $field } الاسم { $name } وهو غير موجود في { $entity }؛ أقرب الأسماء إليه: { $nearest }
+entity_field_values = يعطي الحقل { $field } للاسم { $name } قيمة غير ممكنة؛ القيم الممكنة: { $values }
+entity_field_not_searched = يذكر الحقل { $field } الاسم { $name } وهو محسوب: للقراءة فقط
+only_read = الحقل { $field } للقراءة فقط
+mapping_form = يجب أن يكون الحقل { $field } اسم حقل في النظام، أو كائنًا يربط حقلًا، أو قائمة من هذه الكائنات، أو null
+mapping_unusable = لا يمكن ربط الحقل { $field } بهذه الطريقة
 or_record_ids = يجب إعطاء الحقل { $field } أو record_ids
 items_between = يجب أن يكون عدد عناصر الحقل { $field } بين { $least } و{ $most }
 model_missing_in = يجب أن يكون { $field } نموذجًا موجودًا في الإصدار { $version } من Odoo

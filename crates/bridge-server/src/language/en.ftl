@@ -116,6 +116,7 @@ migration_model_renamed = { $model } has another name in Odoo { $version }
 migration_model_missing = Odoo { $version } has no model { $model }
 migration_no_rules = There are no rules for { $model } on the way to Odoo { $version }: its records pass as they are
 record_not_there = There is no record { $record }
+no_such_entity = There is no entity { $entity }
 
 ### Sync
 other_requests_of_device = Other requests of this device came in between; try again
@@ -220,6 +221,13 @@ not_with_another_choice = { $field } must not be given together with another cho
 not_with = { $field } must not be given together with { $other }
 only_with = { $field } goes only together with { $other }
 not_in_target = { $field } leads to { $unknown }, which { $model } does not have in the target (Odoo { $version }, rule pack { $pack })
+unknown_entity_field = { $field } names { $name }, which is no field of { $entity }
+unknown_entity_field_near = { $field } names { $name }, which is no field of { $entity }; near to it: { $nearest }
+entity_field_values = { $field } gives { $name } a value that it can't have; those that it can: { $values }
+entity_field_not_searched = { $field } names { $name }, which is computed: it can only be read
+only_read = { $field } can only be read
+mapping_form = { $field } must be the name of a field of the system, an object that maps one, a list of such objects, or null
+mapping_unusable = { $field } can't be mapped in this way
 or_record_ids = { $field } or record_ids must be given
 items_between = { $field } must hold between { $least } and { $most } entries
 model_missing_in = { $field } must be one that Odoo { $version } has

@@ -116,6 +116,7 @@ migration_model_renamed = Le modèle { $model } porte un autre nom dans Odoo { $
 migration_model_missing = Odoo { $version } n’a pas de modèle { $model }
 migration_no_rules = Il n’y a pas de règle pour { $model } sur le chemin vers Odoo { $version } : ses enregistrements passent tels quels
 record_not_there = L’enregistrement { $record } n’existe pas
+no_such_entity = L’entité { $entity } n’existe pas
 
 ### Synchronisation
 other_requests_of_device = D’autres requêtes de cet appareil sont intervenues entre-temps ; réessayez
@@ -220,6 +221,13 @@ not_with_another_choice = Le champ « { $field } » ne doit pas être indiqué
 not_with = Le champ « { $field } » ne doit pas être indiqué avec { $other }
 only_with = Le champ « { $field } » ne va qu’avec { $other }
 not_in_target = Le champ « { $field } » mène à { $unknown }, que { $model } n’a pas dans la cible (Odoo { $version }, règles { $pack })
+unknown_entity_field = Le champ « { $field } » nomme { $name }, qui n’existe pas dans { $entity }
+unknown_entity_field_near = Le champ « { $field } » nomme { $name }, qui n’existe pas dans { $entity } ; s’en approchent : { $nearest }
+entity_field_values = Le champ « { $field } » donne à { $name } une valeur impossible ; valeurs possibles : { $values }
+entity_field_not_searched = Le champ « { $field } » nomme { $name }, qui est calculé : il est en lecture seule
+only_read = Le champ « { $field } » est en lecture seule
+mapping_form = Le champ « { $field } » doit être le nom d’un champ du système, un objet qui en associe un, une liste de tels objets, ou null
+mapping_unusable = Le champ « { $field } » ne peut pas être associé de cette façon
 or_record_ids = Le champ « { $field } » ou record_ids doit être indiqué
 items_between = Le nombre d’éléments du champ « { $field } » doit être compris entre { $least } et { $most }
 model_missing_in = Le champ « { $field } » doit nommer un modèle qu’a Odoo { $version }

@@ -118,6 +118,8 @@ messages! { Message:
     migration_model_missing(model: Text, version: Text);
     migration_no_rules(model: Text, version: Text);
     record_not_there(record: Number);
+    // Field mapping.
+    no_such_entity(entity: Text);
     // Sync.
     other_requests_of_device();
     not_synced_yet();
@@ -215,6 +217,13 @@ messages! { Reason:
     not_with_another_choice();
     not_with(other: Text);
     only_with(other: Text);
+    unknown_entity_field(entity: Text, name: Text);
+    unknown_entity_field_near(entity: Text, name: Text, nearest: Text);
+    entity_field_values(name: Text, values: Text);
+    entity_field_not_searched(name: Text);
+    only_read();
+    mapping_form();
+    mapping_unusable();
     not_in_target(unknown: Text, model: Text, version: Text, pack: Text);
     or_record_ids();
     items_between(least: Number, most: Number);

@@ -51,10 +51,7 @@ pub(super) enum Rights {
 /// The caller at work in a system of their tenant: with their own credential where they have linked one, otherwise with
 /// the system's own.
 pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Result<Acting, Problem> {
-    let system = cx.erps.system_named(&cx.store, caller.tenant, system_id).await?.ok_or_else(|| {
-        Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id))
-            .with("system_id", system_id.as_str())
-    })?;
+    let system = cx.erps.system_of(&cx.store, caller.tenant, Some(system_id)).await?;
     if !system.is_active {
         return Err(Problem::new(ProblemKind::Forbidden, Message::system_not_active(system_id))
             .with("system_id", system_id.as_str()));

@@ -158,6 +158,17 @@ pub enum Output {
     Text(Arc<RawValue>),
 }
 
+impl Output {
+    /// As a value, to be worked on.
+    pub(super) fn into_value(self) -> Result<Value, Problem> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Text(text) => serde_json::from_str(text.get())
+                .map_err(|error| Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error)),
+        }
+    }
+}
+
 impl Serialize for Output {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -14,6 +14,7 @@ mod options;
 mod order;
 mod problems;
 mod read;
+mod universal;
 mod values;
 mod write;
 
@@ -25,6 +26,7 @@ pub use domain::parse_domain;
 pub use fields::ModelFields;
 pub use options::Options;
 pub use read::Query;
+pub use universal::{EntityRequest, crud_entity};
 pub use values::tidy;
 
 use crate::config::{Config, ms};

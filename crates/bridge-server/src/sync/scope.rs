@@ -133,8 +133,6 @@ impl Scope {
 async fn system_key(cx: &Context, tenant: TenantId, id: &SystemId) -> Result<SystemKey, Problem> {
     match cx.store.system(tenant, id).await? {
         Some(system) => Ok(system.key),
-        None => {
-            Err(Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(id)).with("system_id", id.as_str()))
-        }
+        None => Err(Problem::no_such_system(id)),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::auth::Admin;
 use crate::context::Context;
-use crate::language::{Message, Reason};
-use crate::problem::{Problem, ProblemKind};
+use crate::language::Reason;
+use crate::problem::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bridge_model::{Origin, SourceId, SystemId, SystemKey, TenantId, Timestamp};
@@ -143,9 +143,7 @@ pub(super) async fn filter(
 
 /// The key of a tenant's system.
 pub(super) async fn system_key(cx: &Context, tenant: TenantId, id: &SystemId) -> Result<SystemKey, Problem> {
-    let system = cx.store.system(tenant, id).await?.ok_or_else(|| {
-        Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(id)).with("system_id", id.as_str())
-    })?;
+    let system = cx.store.system(tenant, id).await?.ok_or_else(|| Problem::no_such_system(id))?;
     Ok(system.key)
 }
 

@@ -93,6 +93,7 @@ async fn every_operation_answers_as_it_is_described() {
     let migration =
         json!({ "model": "res.partner", "from_version": "13.0", "to_version": "19.0", "data": { "name": "Amina" } });
     let link = json!({ "system_id": "demo", "username": "sales", "password": "sales" });
+    let turned = json!({ "direction": "to_system", "data": { "kind": "company" } });
     // In this order: some need what another has made.
     let calls: Vec<Call<'_>> = vec![
         ("logIn", "POST", "/api/v1/auth/login", Some(json!({ "username": "admin", "password": ADMIN_PASSWORD }))),
@@ -131,6 +132,17 @@ async fn every_operation_answers_as_it_is_described() {
         ("planMigration", "POST", "/api/v1/systems/demo/migrate/plan", Some(migration.clone())),
         ("migrateRecords", "POST", "/api/v1/systems/demo/migrate", Some(migration)),
         ("lookUpBarcode", "GET", "/api/v1/barcode/lookup?barcode=6110000000017&system_id=demo", none()),
+        ("listMappings", "GET", "/api/v1/mappings", none()),
+        ("readMapping", "GET", "/api/v1/mappings/contact", none()),
+        ("changeMapping", "PUT", "/api/v1/mappings/contact", Some(json!({ "fields": { "website": null } }))),
+        ("resetMapping", "DELETE", "/api/v1/mappings/contact", none()),
+        ("applyMapping", "POST", "/api/v1/mappings/contact/apply", Some(turned)),
+        (
+            "workWithEntity",
+            "POST",
+            "/api/v1/systems/demo/entities/contact/crud",
+            Some(json!({ "action": "read", "fields": ["kind"] })),
+        ),
         ("pullChanges", "POST", "/api/v2/sync/pull", with(json!({ "include": true, "compact": true }))),
         ("confirmChanges", "POST", "/api/v2/sync/ack", with(json!({ "last_sync_token": 0 }))),
         ("readSnapshot", "POST", "/api/v2/sync/snapshot", with(json!({ "limit": 2 }))),

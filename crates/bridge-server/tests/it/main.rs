@@ -20,6 +20,7 @@ mod doctor;
 mod ingest;
 mod language;
 mod live;
+mod mapping;
 mod migration;
 mod mirror;
 mod odoo;

@@ -14,6 +14,7 @@ mod log_order;
 mod log_read;
 mod log_trim;
 mod look_back;
+mod mappings;
 mod migrations;
 mod mirror;
 mod polled;

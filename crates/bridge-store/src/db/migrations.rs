@@ -36,6 +36,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(9, "0009_credentials"),
     migration!(10, "0010_polling"),
     migration!(11, "0011_records"),
+    migration!(12, "0012_mappings"),
 ];
 
 /// The table that records which steps a database has had.

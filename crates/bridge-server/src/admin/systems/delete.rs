@@ -1,6 +1,6 @@
 //! Deleting a system.
 
-use super::{find, not_found, stays_primary};
+use super::{find, stays_primary};
 use crate::auth::Admin;
 use crate::context::Context;
 use crate::problem::Problem;
@@ -14,7 +14,7 @@ pub async fn delete(cx: &Context, admin: &Admin, system_id: &SystemId) -> Result
         return Err(stays_primary(&system));
     }
     if !cx.store.delete_system(admin.0.tenant, system_id).await? {
-        return Err(not_found(system_id));
+        return Err(Problem::no_such_system(system_id));
     }
     cx.auth.forget_push_keys();
     cx.erps.forget(system.key);

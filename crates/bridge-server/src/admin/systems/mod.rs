@@ -113,11 +113,7 @@ const PROBE_WAIT: Duration = Duration::from_secs(15);
 
 /// A system of the tenant; `SystemNotFound` for any other, also one of another tenant.
 pub(super) async fn find(cx: &Context, tenant: TenantId, system_id: &SystemId) -> Result<System, Problem> {
-    cx.store.system(tenant, system_id).await?.ok_or_else(|| not_found(system_id))
-}
-
-fn not_found(system_id: &SystemId) -> Problem {
-    Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id)).with("system_id", system_id.as_str())
+    cx.store.system(tenant, system_id).await?.ok_or_else(|| Problem::no_such_system(system_id))
 }
 
 /// A tenant's systems never are without a primary one: requests that name no system would mean none.

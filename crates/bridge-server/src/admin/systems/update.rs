@@ -1,7 +1,7 @@
 //! Changing a system.
 
 use super::check::check_connection;
-use super::{SystemView, announce_change, find, not_found, stays_primary};
+use super::{SystemView, announce_change, find, stays_primary};
 use crate::admin::fields::{check_description, check_name, check_version, given};
 use crate::auth::{Admin, new_push_key, push_key_hash};
 use crate::context::Context;
@@ -88,7 +88,7 @@ pub async fn update(
     let is_saved =
         if is_moved { cx.store.move_system(&system).await? } else { cx.store.update_system(&system).await? };
     if !is_saved {
-        return Err(not_found(system_id));
+        return Err(Problem::no_such_system(system_id));
     }
     announce_change(cx, system.key);
     // Read again for the time of the change, which the store gives.

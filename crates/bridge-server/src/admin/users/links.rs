@@ -131,10 +131,7 @@ async fn linkable(cx: &Context, caller: &Caller, id: UserId) -> Result<User, Pro
 }
 
 async fn system(cx: &Context, user: &User, system_id: &SystemId) -> Result<Arc<System>, Problem> {
-    cx.erps.system_named(&cx.store, user.tenant, system_id).await?.ok_or_else(|| {
-        Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id))
-            .with("system_id", system_id.as_str())
-    })
+    cx.erps.system_of(&cx.store, user.tenant, Some(system_id)).await
 }
 
 fn secret(request: &LinkUser, address: String) -> Result<LinkSecret, Problem> {

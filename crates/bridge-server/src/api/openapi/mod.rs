@@ -13,6 +13,7 @@ use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiB
 const TAGS: &[(&str, &str)] = &[
     ("Accounts", "Log-in, and the users of a tenant."),
     ("Systems", "The business systems of a tenant."),
+    ("Field mapping", "Records in words that are the same for every system and version."),
     ("Version migration", "Records carried from one version of Odoo to another."),
     ("Records", "Reading and writing the records of a system, and what of it is open."),
     ("Sync", "What a device does not have yet, and how far it has come. `v2`, per device, with tokens."),

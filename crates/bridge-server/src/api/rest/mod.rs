@@ -6,6 +6,7 @@ mod cache;
 mod description;
 mod devices;
 mod health;
+mod mappings;
 mod metrics;
 mod migration;
 mod records;
@@ -30,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .merge(cache::routes())
         .merge(devices::routes())
         .merge(health::routes())
+        .merge(mappings::routes())
         .merge(migration::routes())
         .merge(records::routes())
         .merge(sync::routes())

@@ -71,17 +71,22 @@ async fn crud(
     headers: HeaderMap,
     Body(request): Body<CrudRequest>,
 ) -> Result<Response, Problem> {
-    let answer = records::crud(&cx, &caller, &system_id, request, freshness(&headers)).await?;
+    records::crud(&cx, &caller, &system_id, request, freshness(&headers)).await.map(answered)
+}
+
+/// The answer, with what the cache had to do with it.
+pub(super) fn answered(answer: CrudAnswer) -> Response {
     let cache = answer.cache.map(|cache| (X_CACHE, HeaderValue::from_static(cache.as_str())));
     let mut response = Json(answer).into_response();
     response.headers_mut().extend(cache);
-    Ok(response)
+    response
 }
 
 /// Says what the cache had to do with an answer.
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
-fn freshness(headers: &HeaderMap) -> Freshness {
+/// What the caller wishes of the cache.
+pub(super) fn freshness(headers: &HeaderMap) -> Freshness {
     let wishes = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let mut freshness = Freshness::Any;
     for wish in wishes.flat_map(|value| value.split(',')).map(str::trim) {
