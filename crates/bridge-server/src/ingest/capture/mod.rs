@@ -314,8 +314,13 @@ impl Work<'_> {
             // Asked for after the marks were read: whoever made one has a lower number.
             let until = session.database.take_transaction_number().await?;
             let known = |table: &String| place.marks_by_table.get(table).copied().unwrap_or(0);
-            let marked: Vec<_> =
+            let mut marked: Vec<_> =
                 marks.iter().filter(|(table, count)| known(table) != **count).map(|(table, _)| table.clone()).collect();
+            let told: i64 = marks.iter().map(|(table, count)| (count - known(table)).max(0)).sum();
+            if told < pulse.marks - place.marks {
+                // The counter of a table was made anew or went away with it: it may have been any of them.
+                marked = session.tables.iter().map(|(table, _)| table.to_owned()).collect();
+            }
             tracing::warn!(
                 system.id = %self.system.system_id,
                 tables = %marked.join(", "),

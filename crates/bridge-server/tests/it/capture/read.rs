@@ -9,13 +9,14 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The models that capture owns here.
-const OWNED: &[&str] = &["res.partner", "sale.order", "sale.order.line"];
+const OWNED: [&str; 3] = ["res.partner", "sale.order", "sale.order.line"];
 
 on_both_databases!(
     what_is_committed_gets_into_the_log_in_its_order,
     a_transaction_that_is_alone_is_waited_for,
     a_restored_database_is_a_new_life,
     an_error_in_a_trigger_and_one_that_was_off_are_answered_by_a_reset,
+    an_error_that_no_tables_counter_tells_of_is_answered_for_all,
 );
 
 /// The service, a system whose changes are read from a database, and the models that capture owns.
@@ -38,7 +39,7 @@ impl Scene {
         let system = admin.post("/api/v1/systems", &database.registration("main")).await.expect(201);
         let scene =
             Self { tenant: tenant_of(&admin).await, system: SystemKey(system["id"].as_i64().unwrap()), app, admin };
-        scene.own(OWNED).await;
+        scene.own(&OWNED).await;
         scene
     }
 
@@ -322,5 +323,26 @@ async fn an_error_in_a_trigger_and_one_that_was_off_are_answered_by_a_reset(setu
     client.batch_execute("INSERT INTO sale_order (id) VALUES (1)").await.unwrap();
     client.batch_execute("ALTER TABLE sale_order ENABLE TRIGGER bridgecore_insert").await.unwrap();
     scene.log_is(&[reset, reset, "sale.order all reset capture medium"]).await;
+    scene.app.stop().await;
+}
+
+async fn an_error_that_no_tables_counter_tells_of_is_answered_for_all(setup: Setup) {
+    let database = OdooDatabase::create().await;
+    database.install(&database.options()).await;
+    let scene = Scene::start(&setup, &database).await;
+    scene.is_reading().await;
+    let client = database.client().await;
+    client.batch_execute("ALTER TABLE bridgecore.outbox ADD CHECK (record_id <> 77)").await.unwrap();
+    client.batch_execute("INSERT INTO res_partner (id) VALUES (77)").await.unwrap();
+    let reset = "res.partner all reset capture medium";
+    scene.log_is(&[reset, reset]).await;
+    // The table was forgotten and captured again: its counter begins anew, and comes to the number that is known.
+    let number = "SELECT number FROM bridgecore.tables WHERE table_name = 'res_partner'";
+    let number: i32 = client.query_one(number, &[]).await.unwrap().get(0);
+    client.batch_execute(&format!("ALTER SEQUENCE bridgecore.mark_{number} RESTART")).await.unwrap();
+    client.batch_execute("UPDATE res_partner SET name = 'x' WHERE id = 77").await.unwrap();
+    let all = OWNED.map(|model| format!("{model} all reset capture medium"));
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    scene.log_is(&[&[reset, reset], &all[..], &all[..]].concat()).await;
     scene.app.stop().await;
 }

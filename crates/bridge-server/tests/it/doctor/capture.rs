@@ -189,3 +189,22 @@ async fn databases_that_are_wrong_are_told_apart() {
     uninstall(&owner, LockPatience::default(), &mut |_| {}).await.unwrap();
     assert_eq!(service.codes().await, ["CAPTURE_MISSING"]);
 }
+
+/// No such server is started for this: in this database, PostgreSQL's own question is answered by a function that comes
+/// before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_too_old_is_told_of() {
+    let database = OdooDatabase::create().await;
+    let service = Stopped::with(&[("main", &database.url(), &MODELS)]).await;
+    let shadow = format!(
+        "CREATE SCHEMA shadow; ALTER DATABASE {} SET search_path = shadow, pg_catalog, public;
+        CREATE FUNCTION shadow.current_setting(name text) RETURNS text LANGUAGE sql AS $$ SELECT CASE name
+            WHEN 'server_version_num' THEN '110022' ELSE pg_catalog.current_setting(name) END $$",
+        database.name
+    );
+    database.client().await.batch_execute(&shadow).await.unwrap();
+    let found = service.look().await;
+    assert_eq!(found.codes(Some("main"), "database"), ["DATABASE_OLD"], "{:#}", found.report);
+    assert!(found.seen("DATABASE_OLD").starts_with("PostgreSQL 11.22, "), "{}", found.seen("DATABASE_OLD"));
+    assert_eq!(found.codes(Some("main"), "capture"), ["NOT_CHECKED"]);
+}

@@ -2,10 +2,14 @@
 
 use super::run::Doctor;
 use crate::support::{Setup, demo_erp, eventually, on_both_databases, register_demo_system};
+use axum::routing::get;
+use axum::{Json, Router};
 use serde_json::json;
+use std::future::IntoFuture as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
+use tokio::net::TcpListener;
 
 on_both_databases!(a_service_that_runs_and_one_that_does_not_are_told_apart, nothing_is_written_and_nothing_is_made,);
 
@@ -105,6 +109,86 @@ async fn something_else_at_the_address_is_not_taken_for_the_service() {
     let address = erp.url().strip_prefix("http://").unwrap().parse().unwrap();
     let found = Doctor::of(&setup, address).examine(&[]).await;
     assert_eq!(found.codes(None, "server"), ["SERVER_OTHER"], "{:#}", found.report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_can_not_work_or_has_made_mistakes_is_told_of() {
+    let setup = Setup::postgres().await;
+    let app = setup.start().await;
+    app.context().metrics.panicked("job");
+    app.context().metrics.panicked("request");
+    let doctor = Doctor::of(&setup, app.address());
+    let found = doctor.examine(&[]).await;
+    assert_eq!(found.codes(None, "server"), ["OK", "SERVER_PANICS"], "{:#}", found.report);
+    assert!(found.seen("SERVER_PANICS").starts_with("2 mistakes"), "{}", found.seen("SERVER_PANICS"));
+
+    let (url, name) = store_of(&setup);
+    let mut server = url.clone();
+    server.set_path("postgres");
+    let away = format!(
+        "ALTER DATABASE {name} ALLOW_CONNECTIONS false;
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    );
+    in_database(server.as_str(), &away).await;
+    let found = doctor.examine(&[]).await;
+    assert_eq!(found.codes(None, "server"), ["SERVER_NOT_READY"], "{:#}", found.report);
+    assert!(found.seen("SERVER_NOT_READY").ends_with("answers with the status 503"), "{:#}", found.report);
+    assert_eq!(found.codes(None, "store"), ["STORE_UNREACHABLE"]);
+    in_database(server.as_str(), &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+    app.stop().await;
+}
+
+/// No standby is made for this: in this database, PostgreSQL's own question is answered by a function that comes before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_on_a_server_that_follows_another_is_told_of() {
+    let setup = Setup::postgres().await;
+    setup.start().await.stop().await;
+    let (url, name) = store_of(&setup);
+    let shadow = format!(
+        "CREATE SCHEMA shadow; ALTER DATABASE {name} SET search_path = shadow, pg_catalog, public;
+        CREATE FUNCTION shadow.pg_is_in_recovery() RETURNS boolean LANGUAGE sql AS 'SELECT true'"
+    );
+    in_database(url.as_str(), &shadow).await;
+    let found = Doctor::of(&setup, nowhere()).examine(&[]).await;
+    assert_eq!(found.codes(None, "store"), ["STORE_STANDBY"], "{:#}", found.report);
+    assert!(found.advice("STORE_STANDBY").contains("primary"));
+}
+
+/// The store's address, and the name of its database.
+fn store_of(setup: &Setup) -> (url::Url, String) {
+    let environment = setup.environment();
+    let url = &environment.iter().find(|(name, _)| *name == "BRIDGECORE_STORE__URL").unwrap().1;
+    let url = url::Url::parse(url).unwrap();
+    let name = url.path().trim_start_matches('/').to_owned();
+    (url, name)
+}
+
+async fn in_database(url: &str, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+}
+
+/// A service of an earlier version stands in for one: it says no more than this to the doctor.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_of_another_version_is_told_of_and_believed() {
+    let erp = demo_erp().await;
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    register_demo_system(&app.admin().await, &erp, "main").await;
+    app.stop().await;
+    let health = Json(json!({ "status": "healthy", "database": "ok", "version": "0.0.7" }));
+    let metrics = "poll_behind_seconds{system=\"main\",tenant=\"1\"} 7200\n";
+    let routes = Router::new().route("/health", get(health)).route("/metrics", get(metrics));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = tokio::spawn(axum::serve(listener, routes).into_future());
+    let found = Doctor::of(&setup, address).examine(&[]).await;
+    served.abort();
+    assert_eq!(found.codes(None, "server"), ["SERVER_VERSION"], "{:#}", found.report);
+    assert!(found.seen("SERVER_VERSION").contains("version 0.0.7 answers"), "{}", found.seen("SERVER_VERSION"));
+    assert_eq!(found.seen("POLL_BEHIND"), "poll: a model is overdue by 2 h 0 min");
+    assert!(found.codes(Some("main"), "sources").contains(&"POLL_BEHIND"), "{:#}", found.report);
 }
 
 /// What people see, and that a report without a complaint ends with 0.

@@ -5,13 +5,17 @@ use crate::ingest::pusher::{Pusher, tenant_of};
 use crate::support::{
     App, Client, Setup, demo_erp, demo_erp_at, on_both_databases, register_demo_system, registration,
 };
+use axum::routing::post;
+use axum::{Json, Router};
 use bridge_erp::fake::{Addon, DemoErp, Fault, Options};
 use bridge_model::clock::SystemClock;
 use bridge_model::{Clock, ModelClass, ModelName, Strategy, Timestamp};
 use bridge_store::{Choice, FoundModel, Ownership, System};
 use serde_json::{Value, json};
+use std::future::IntoFuture as _;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 
 on_both_databases!(one_dead_system_hides_nothing_of_the_others);
 
@@ -222,6 +226,57 @@ async fn models_that_nobody_sees_and_strategies_that_fail_are_named() {
     let told = hasty.examine(&[]).await;
     assert!(told.seen("MODELS_NOT_DISCOVERED").contains("last looked up"), "{:#}", told.report);
     assert_eq!(told.codes(Some("main"), "sources"), ["SOURCE_FAILING", "SOURCE_SILENT"], "{:#}", told.report);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn models_and_event_tables_that_may_not_be_read_are_named() {
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    let admin = app.admin().await;
+    let erp = demo_erp().await;
+    register_demo_system(&admin, &erp, "main").await;
+    let system = app.context().store.systems(tenant_of(&admin).await).await.unwrap().remove(0);
+    let poll = [Strategy::Poll];
+    let models: [(&str, &[Strategy], _); 2] =
+        [("res.country", &poll, Some(Strategy::Poll)), ("res.currency", &poll, Some(Strategy::Poll))];
+    found(&app, &system, &models).await;
+    let told = look(&app, &setup).await;
+    assert_eq!(told.codes(Some("main"), "rights"), ["OK"], "{:#}", told.report);
+
+    // Nobody may read countries any more.
+    let mut closed = erp.db().begin(2);
+    let domain = json!([["model_id.model", "=", "res.country"]]);
+    let rights = closed.call("ir.model.access", "search", vec![domain]).unwrap();
+    let rights: Vec<i64> = rights.as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect();
+    closed.write("ir.model.access", &rights, json!({ "perm_read": false })).unwrap();
+    closed.commit();
+    app.stop().await;
+    erp.faults().fail_method("update.webhook", "bridgecore_info", u32::MAX, Fault::Status(403));
+    let told = Doctor::of(&setup, ([127, 0, 0, 1], 9).into()).examine(&[]).await;
+    assert_eq!(told.codes(Some("main"), "rights"), ["MODELS_UNREADABLE"], "{:#}", told.report);
+    assert_eq!(told.seen("MODELS_UNREADABLE"), "admin may not read 1 of 2 polled models: res.country");
+    assert_eq!(told.finding("MODELS_UNREADABLE")["facts"]["models"], json!(["res.country"]));
+    assert_eq!(told.codes(Some("main"), "add_on"), ["ADDON_REFUSED"], "{:#}", told.report);
+    assert!(told.advice("ADDON_REFUSED").contains("give the user admin the group"), "{:#}", told.report);
+}
+
+/// Nothing of it but its version is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_of_odoo_that_is_too_old_is_told_of() {
+    let info = Json(json!({ "jsonrpc": "2.0", "id": null, "result": { "server_version": "12.0" } }));
+    let routes = Router::new().route("/web/webclient/version_info", post(info));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let served = tokio::spawn(axum::serve(listener, routes).into_future());
+    let setup = Setup::sqlite();
+    let app = setup.start().await;
+    let erp = demo_erp().await;
+    register(&app.admin().await, &connected(&erp, "old", |to| to["url"] = url.into())).await;
+    let told = look(&app, &setup).await;
+    assert_eq!(told.codes(Some("old"), "reach"), ["ERP_VERSION"], "{:#}", told.report);
+    assert!(told.seen("ERP_VERSION").starts_with("Odoo 12.0 at http://127.0.0.1:"), "{}", told.seen("ERP_VERSION"));
+    served.abort();
     app.stop().await;
 }
 
