@@ -129,6 +129,13 @@ async fn run_install(arguments: Install, entropy: &dyn Entropy) -> anyhow::Resul
     if installed.makes_role {
         print_role(url, &installed.role, &password, "the log");
     }
+    if let Some(statement) = &installed.role_needs {
+        println!(
+            "The role {} may not read the log yet. As a superuser: {statement} (on Amazon: GRANT rds_replication TO it). \
+             It can then read the whole log of the server.",
+            installed.role
+        );
+    }
     for advice in
         advice(&present(&database, &options.publication).await.map_err(plain).context("look at the database")?)
     {

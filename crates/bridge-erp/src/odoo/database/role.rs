@@ -133,6 +133,15 @@ impl Role {
         escape_identifier(&self.name)
     }
 
+    /// What a superuser has to run so that it may read the server's log, if it may not: one that was there before is not
+    /// given as much by us.
+    pub(super) async fn replication_grant(&self, database: &Database) -> Result<Option<String>, DatabaseError> {
+        let sql = format!("SELECT {MAY_REPLICATE} FROM pg_roles AS role WHERE rolname = $1");
+        let row = database.query_opt(&sql, &[&self.name]).await?;
+        let may: bool = row.map_or(Ok(true), |row| row.try_get(0))?;
+        Ok((!may).then(|| format!("ALTER ROLE {} REPLICATION", self.quoted())))
+    }
+
     /// The statements that make it. The server gets what it checks a password by and not the password, which its log
     /// might keep; without one, psql's variable `role_password` stands there.
     pub(super) fn make(&self, attributes: &str, password: Option<&str>) -> Vec<String> {
@@ -267,6 +276,10 @@ pub(super) async fn reader_rights(database: &Database, schema: &str, trail: bool
     }
     Ok(rights)
 }
+
+/// Whether `role` may read the server's log. Amazon gives no attribute, but the membership in a role.
+pub(super) const MAY_REPLICATE: &str = "role.rolsuper OR role.rolreplication OR EXISTS (SELECT FROM pg_roles AS r
+    WHERE r.rolname = 'rds_replication' AND pg_has_role(role.oid, r.oid, 'MEMBER'))";
 
 /// Kind, privilege, names. Who owns something has its rights without having been given them.
 const HELD: &str = "SELECT 'database', a.privilege_type, d.datname::text, '', ''

@@ -1,5 +1,6 @@
 //! Where we stand in Odoo's database: what the server is, what its clock shows, and what the role may do.
 
+use super::role::MAY_REPLICATE;
 use super::{Database, DatabaseError, DatabaseErrorKind};
 use bridge_model::{ModelName, Timestamp};
 use std::collections::BTreeSet;
@@ -37,14 +38,13 @@ pub struct Room {
 
 /// Asks where we stand.
 pub async fn standing(database: &Database) -> Result<Standing, DatabaseError> {
-    // Amazon gives no attribute, but the membership in a role.
-    let sql = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),
-            (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, current_user::text, rolsuper,
-            rolsuper OR rolreplication
-                OR EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'rds_replication'
-                    AND pg_has_role(current_user, r.oid, 'MEMBER'))
-         FROM pg_roles WHERE rolname = current_user";
-    let row = database.query_opt(sql, &[]).await?.ok_or_else(no_answer)?;
+    let sql = format!(
+        "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),
+            (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, current_user::text, role.rolsuper,
+            {MAY_REPLICATE}
+         FROM pg_roles AS role WHERE role.rolname = current_user"
+    );
+    let row = database.query_opt(&sql, &[]).await?.ok_or_else(no_answer)?;
     Ok(Standing {
         version: row.try_get(0)?,
         is_standby: row.try_get(1)?,

@@ -254,3 +254,28 @@ async fn the_server_never_gets_the_password_itself() {
     assert!(kept.starts_with("SCRAM-SHA-256$"), "{kept}");
     ok(&database, &["uninstall"]).await;
 }
+
+#[tokio::test]
+async fn the_owner_of_odoos_database_needs_no_more_than_to_make_roles() {
+    let database = OdooDatabase::create().await;
+    let (role, owner) = (database.role(), format!("owner_{}", database.name));
+    let name = &database.name;
+    database.on_server(&format!("CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD 'owns'")).await;
+    database.on_server(&format!("ALTER DATABASE {name} OWNER TO {owner}")).await;
+    let give = format!(
+        "DO $$ DECLARE one regclass; BEGIN
+            FOR one IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+                EXECUTE format('ALTER TABLE %s OWNER TO {owner}', one);
+            END LOOP; END $$"
+    );
+    database.client().await.batch_execute(&give).await.unwrap();
+    let mut url = url::Url::parse(&database.url()).unwrap();
+    url.set_username(&owner).unwrap();
+    url.set_password(Some("owns")).unwrap();
+    let install = ["install", "--role", &role, "--database-url", url.as_str()];
+    ok(&database, &install).await;
+    assert!(ok(&database, &install).await.contains("Nothing to do"));
+    assert_eq!(status(&database).await.0, Some(0));
+    ok(&database, &["uninstall", "--database-url", url.as_str()]).await;
+    assert_eq!(traces(&database).await, 0);
+}

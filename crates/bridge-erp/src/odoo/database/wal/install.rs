@@ -48,6 +48,8 @@ pub struct Plan {
     pub role: String,
     /// Whether it has to be made.
     pub makes_role: bool,
+    /// What a superuser has to run beside it: a role that was there before may not be allowed to read the log.
+    pub role_needs: Option<String>,
 }
 
 /// What is in the database.
@@ -104,7 +106,8 @@ pub async fn plan(database: &Database, options: &InstallOptions) -> Result<Plan,
         statements.push(after.note(&options.publication));
     }
     let steps = if statements.is_empty() { Vec::new() } else { vec![Step::new("let the log be read", statements)] };
-    Ok(Plan { steps, choice, makes_role: !role.exists(), role: role.name })
+    let role_needs = role.replication_grant(database).await?;
+    Ok(Plan { steps, choice, makes_role: !role.exists(), role_needs, role: role.name })
 }
 
 /// Does what [`plan`] says, all of it or nothing. A lock that is not had within two seconds is a `Timeout`, and then

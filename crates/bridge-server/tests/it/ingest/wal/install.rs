@@ -59,7 +59,7 @@ async fn a_role_that_was_there_before_keeps_all_that_it_had() {
     // It owns a table with rows, and may read one of those that we need.
     let role = a_role();
     erp.sql(&format!(
-        "CREATE ROLE {role} LOGIN REPLICATION; CREATE TABLE precious (id serial PRIMARY KEY); INSERT INTO precious
+        "CREATE ROLE {role} LOGIN; CREATE TABLE precious (id serial PRIMARY KEY); INSERT INTO precious
          DEFAULT VALUES; ALTER TABLE precious OWNER TO {role}; GRANT SELECT ON ir_model, crm_tag TO {role}"
     ))
     .await;
@@ -69,6 +69,7 @@ async fn a_role_that_was_there_before_keeps_all_that_it_had() {
     assert!(foreign.is_empty() && foreign.notes[0].contains("stays"), "{foreign:?}");
     let done = install(&database, &options(&role)).await.unwrap();
     assert!(!done.makes_role);
+    assert_eq!(done.role_needs, Some(format!("ALTER ROLE \"{role}\" REPLICATION")), "that much is not given to it");
     let given = rights(&database, &role).await;
     assert!(given.len() == before.len() + 2 && given.iter().any(|right| right == "ir_model_fields"), "{given:?}");
 
