@@ -79,7 +79,7 @@ impl IdSet {
     /// The highest; 0 if there is none.
     pub(super) fn max(&self) -> i64 {
         let last = self.blocks.iter().next_back();
-        last.and_then(|(number, block)| Some(number * BLOCK + i64::from(block.places().pop()?))).unwrap_or(0)
+        last.and_then(|(number, block)| Some(number * BLOCK + i64::from(block.places().next_back()?))).unwrap_or(0)
     }
 
     /// How many there are from `low` to `high`.
@@ -123,7 +123,7 @@ impl IdSet {
     }
 
     fn cut(number: i64, block: &Block, low: i64, high: i64) -> impl Iterator<Item = i64> {
-        let ids = block.places().into_iter().map(move |place| number * BLOCK + i64::from(place));
+        let ids = block.places().map(move |place| number * BLOCK + i64::from(place));
         ids.filter(move |id| (low..=high).contains(id))
     }
 }
@@ -139,6 +139,11 @@ fn wide(count: usize) -> u64 {
 /// The word and the bit of a place.
 fn bit(place: u16) -> (usize, u64) {
     (usize::from(place) / 64, 1 << (place % 64))
+}
+
+/// The place of a bit in a word.
+fn place_of(word: usize, bit: usize) -> u16 {
+    u16::try_from(word * 64 + bit).unwrap_or(u16::MAX)
 }
 
 impl Block {
@@ -193,11 +198,16 @@ impl Block {
         }
     }
 
-    fn places(&self) -> Vec<u16> {
-        match self {
-            Self::Listed(places) => places.clone(),
-            Self::Bits { .. } => (0..=u16::MAX).filter(|place| self.contains(*place)).collect(),
-        }
+    fn places(&self) -> impl DoubleEndedIterator<Item = u16> {
+        let (listed, words): (&[u16], &[u64]) = match self {
+            Self::Listed(places) => (places, &[]),
+            Self::Bits { words, .. } => (&[], words),
+        };
+        // Only the words that hold any are gone through bit by bit.
+        let held = words.iter().enumerate().filter(|(_, word)| **word != 0);
+        let bits = held
+            .flat_map(|(at, word)| (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| place_of(at, bit)));
+        listed.iter().copied().chain(bits)
     }
 
     fn bits(places: &[u16]) -> Self {
@@ -216,7 +226,7 @@ impl Block {
             }
             _ => {
                 let mut bytes: Vec<u8> = vec![0];
-                bytes.extend(self.places().iter().flat_map(|place| place.to_le_bytes()));
+                bytes.extend(self.places().flat_map(u16::to_le_bytes));
                 bytes
             }
         }
