@@ -50,6 +50,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
     let store = Store::open(store_options(&config), Arc::clone(&clock), Arc::clone(&entropy))
         .await
         .context("open the database")?;
+    let metrics = Metrics::new().context("register the metrics")?;
     let context = Context::from(Parts {
         store,
         erps: Arc::new(Erps::new(&config, Arc::clone(&clock), &entropy)),
@@ -60,12 +61,12 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         tails: Arc::new(Tails::new(&config.sync)),
         wal_readers: Arc::new(WalReaders::default()),
         rights: Arc::new(Rights::default()),
-        records: Arc::new(Records::new(&config)),
+        records: Arc::new(Records::new(&config, &metrics, entropy.as_ref()).context("prepare the cache")?),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
         texts: Arc::new(Texts::new().context("read the messages")?),
         mappings: Arc::new(Mappings::new(&config).context("read the field maps")?),
         rule_packs: Arc::new(RulePacks::new().context("read the rule packs")?),
-        metrics: Arc::new(Metrics::new().context("register the metrics")?),
+        metrics: Arc::new(metrics),
         config: Arc::new(config),
         clock,
         entropy,
@@ -106,6 +107,9 @@ fn start_background(cx: &Context, stop: &CancellationToken, tasks: &TaskTracker)
         let work = || ingest::run(reading.clone(), reading_node.clone(), stopped.clone());
         keep_going(&reading.metrics, "readers", &stopped, work).await;
     });
+    let greeting = cx.clone();
+    // So that the log tells at the start if Redis is away; nothing waits for it.
+    tasks.spawn(async move { greeting.records.cache.shared_answers().await });
     let (working, stopped) = (cx.clone(), stop.clone());
     tasks.spawn(async move {
         let work = || jobs::run(working.clone(), node.clone(), stopped.clone());

@@ -26,6 +26,7 @@ pub mod migration;
 pub mod mirror;
 pub mod problem;
 pub mod records;
+pub mod redis;
 pub mod serve;
 pub mod supervise;
 pub mod sync;

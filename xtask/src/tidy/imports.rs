@@ -38,7 +38,7 @@ const LAYERS: [&[&str]; 8] = [
     ],
     &["detection"],
     &["context", "erps", "hub"],
-    &["backoff", "caller", "config", "fresh", "language", "metrics", "problem", "supervise", "telemetry"],
+    &["backoff", "caller", "config", "fresh", "language", "metrics", "problem", "redis", "supervise", "telemetry"],
 ];
 
 /// Imports that point up all the same: who, and what. `*` stands for every module.

@@ -21,6 +21,8 @@ pub struct CacheStatistics {
     pub bytes: u64,
     /// The answers that came out of the cache since the node began.
     pub hits: u64,
+    /// Those of them that another node had kept in Redis, or this one before it was started anew.
+    pub shared_hits: u64,
     /// The answers since then that could have, and had to be asked for.
     pub misses: u64,
     /// The share of the hits in both; `null` before there was any.
@@ -31,6 +33,8 @@ pub struct CacheStatistics {
     pub bytes_max: u64,
     /// How long an answer is kept at most, in milliseconds.
     pub ttl_ms: u64,
+    /// Whether the Redis that nodes share answers through answers now; `null` if none is configured.
+    pub redis_answers: Option<bool>,
     /// By system and model.
     pub items: Vec<CachedModel>,
     /// Always `null`: one page holds them all.
@@ -74,7 +78,7 @@ pub struct CacheCleared {
 pub async fn statistics(cx: &Context, admin: &Admin) -> Result<CacheStatistics, Problem> {
     let tenant = admin.0.tenant;
     let names = cx.store.system_names(tenant).await?;
-    let Stock { held, hits, misses } = cx.records.cache.stock(tenant);
+    let Stock { held, hits, shared_hits, misses } = cx.records.cache.stock(tenant);
     let items: Vec<CachedModel> = held
         .into_iter()
         .filter_map(|((system, model), held)| {
@@ -91,11 +95,13 @@ pub async fn statistics(cx: &Context, admin: &Admin) -> Result<CacheStatistics, 
         entries: items.iter().map(|item| item.entries).sum(),
         bytes: items.iter().map(|item| item.bytes).sum(),
         hits,
+        shared_hits,
         misses,
         hit_rate,
         entries_max: settings.entries_max,
         bytes_max: settings.bytes_max,
         ttl_ms: settings.ttl_ms,
+        redis_answers: cx.records.cache.shared_answers().await,
         items,
         next_cursor: None,
     })

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The cache of what was read from ERPs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Cache {
@@ -23,6 +23,20 @@ pub struct Cache {
     /// Whether answers about polled models are kept, too. A change there is in the log only after the next look, and is
     /// not seen in the answers before.
     pub polled_models: bool,
+    /// The Redis that several nodes share answers through, `redis://:password@host:6379/0` or `rediss://` with TLS; empty:
+    /// each node keeps its own. It holds records as plain text, so that whoever can read it reads them.
+    pub redis_url: String,
+    /// What the names of the keys there begin with.
+    pub redis_prefix: String,
+    /// How long Redis may take for an answer, in milliseconds; then the request goes on without it.
+    pub redis_timeout_ms: u64,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address of Redis holds a password.
+        f.debug_struct("Cache").field("enabled", &self.enabled).field("ttl_ms", &self.ttl_ms).finish_non_exhaustive()
+    }
 }
 
 impl Default for Cache {
@@ -35,6 +49,9 @@ impl Default for Cache {
             entry_bytes_max: 1024 * 1024,
             wait_ms: 2_000,
             polled_models: false,
+            redis_url: String::new(),
+            redis_prefix: "bridgecore:cache:".to_owned(),
+            redis_timeout_ms: 100,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Config;
 use anyhow::ensure;
+use redis::Client;
 use tokio::sync::Semaphore;
 
 /// The longest time that a setting may name, in milliseconds: a hundred years. Beyond, sums of times overflow.
@@ -132,6 +133,11 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
     ensure!(cache.entries_max >= 1, "cache.entries_max must be at least 1");
     ensure!(cache.bytes_max >= 1, "cache.bytes_max must be at least 1");
     ensure!(cache.entry_bytes_max >= 1, "cache.entry_bytes_max must be at least 1");
+    let is_address = |url: &str| ["redis://", "rediss://"].iter().any(|scheme| url.starts_with(scheme));
+    ensure!(
+        cache.redis_url.is_empty() || (is_address(&cache.redis_url) && Client::open(&*cache.redis_url).is_ok()),
+        "cache.redis_url must be an address like redis://host:6379/0 or rediss://host:6379/0"
+    );
     let poll = &config.detection.poll;
     for (name, number) in [("rows_max", poll.rows_max), ("ids_max", poll.ids_max)] {
         ensure!((1..=100_000).contains(&number), "detection.poll.{name} must be between 1 and 100000");
@@ -187,6 +193,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("records.fields_fresh_ms", 0, config.records.fields_fresh_ms),
         ("cache.ttl_ms", 1, config.cache.ttl_ms),
         ("cache.wait_ms", 0, config.cache.wait_ms),
+        ("cache.redis_timeout_ms", 1, config.cache.redis_timeout_ms),
         ("mirror.interval_ms", 10, mirror.interval_ms),
         ("mirror.backoff_max_ms", 10, mirror.backoff_max_ms),
         ("live.auth_timeout_ms", 1, live.auth_timeout_ms),

@@ -156,6 +156,11 @@ table! {
     /// Answers about records that could have come out of the cache and had to be asked for. What is never kept is not
     /// in it.
     cache_misses: IntCounterVec = "cache_misses_total" ["operation"];
+    /// Those of the answers out of the cache that another node had kept in Redis, or this one before it was started anew.
+    cache_shared_hits: IntCounterVec = "cache_shared_hits_total" ["operation"];
+    /// 1 while Redis answers, 0 while it does not, by what it is used for (`cache`); not there if none is configured. It
+    /// is as of the last time that it was asked.
+    redis_up: IntGaugeVec = "redis_up" ["use"];
     /// Models that were taken from a strategy that had failed for too long.
     takeovers: IntCounter = "detection_takeovers_total" [];
     /// Dead letters that are kept, of all tenants.

@@ -8,6 +8,7 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_erp::{Adapter, ErpError, Guard};
 use bridge_model::{AllowList, MethodName, ModelName, Operation, SystemId, SystemKey, Timestamp, UserId};
 use bridge_store::System;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub struct Acting {
 
 /// Where the answers come from and whose rights they show. What was answered to one need not hold for another: whatever
 /// is remembered of a system has this in its key, so that new settings or a new credential begin with nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub(super) struct Access {
     pub(super) system: SystemKey,
     /// When the system's settings were saved, its credential among them.

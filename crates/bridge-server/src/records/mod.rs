@@ -31,9 +31,11 @@ pub use values::tidy;
 
 use crate::config::{Config, ms};
 use crate::fresh::Fresh;
-use bridge_model::{AllowList, ModelName, SystemKey, TenantId, Timestamp, UserId};
+use crate::metrics::Metrics;
+use bridge_model::{AllowList, Entropy, ModelName, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::ErpLink;
 use moka::sync::Cache;
+use redis::RedisError;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -62,17 +64,17 @@ const KNOWN_MODELS_MAX: u64 = 5_000;
 const KNOWN_SYSTEMS_MAX: u64 = 10_000;
 
 impl Records {
-    /// Nothing is remembered yet.
-    pub fn new(config: &Config) -> Self {
+    /// Nothing is remembered yet. The error is an address of Redis that can't be one.
+    pub fn new(config: &Config, metrics: &Metrics, entropy: &dyn Entropy) -> Result<Self, RedisError> {
         let age_max = ms(config.security.session_cache_ms);
-        Self {
+        Ok(Self {
             fields: Cache::new(KNOWN_MODELS_MAX),
             versions: Cache::new(KNOWN_SYSTEMS_MAX),
             addons: Cache::new(KNOWN_SYSTEMS_MAX),
-            cache: ReadCache::new(&config.cache),
+            cache: ReadCache::new(&config.cache, metrics, entropy)?,
             links: Fresh::new(age_max),
             allow_lists: Fresh::new(age_max),
-        }
+        })
     }
 
     /// Makes links and allow lists be looked up anew; to be called after one was changed.

@@ -45,7 +45,8 @@ async fn live() -> Json<Live> {
 )]
 async fn ready(State(cx): State<Context>) -> Result<Json<Ready>, Problem> {
     cx.store.ping().await?;
-    Ok(Json(Ready { status: "healthy", version: env!("CARGO_PKG_VERSION"), database: cx.store.kind() }))
+    let redis = cx.records.cache.shared_answers().await.map(|answers| if answers { "healthy" } else { "unreachable" });
+    Ok(Json(Ready { status: "healthy", version: env!("CARGO_PKG_VERSION"), database: cx.store.kind(), redis }))
 }
 
 /// Whether requests can be served
@@ -79,4 +80,6 @@ struct Ready {
     version: &'static str,
     /// `sqlite` or `postgres`.
     database: &'static str,
+    /// `healthy` or `unreachable`; `null` if none is configured. Requests are served without it as well.
+    redis: Option<&'static str>,
 }

@@ -9,6 +9,7 @@ pub(super) enum Check {
     Config,
     Store,
     Disk,
+    Redis,
     Server,
     DeadLetters,
     Systems,
@@ -33,6 +34,7 @@ impl Check {
             Self::Config => "config",
             Self::Store => "store",
             Self::Disk => "disk",
+            Self::Redis => "redis",
             Self::Server => "server",
             Self::DeadLetters => "dead letters",
             Self::Systems => "systems",
@@ -138,6 +140,9 @@ codes! {
     DiskFull = "DISK_FULL", Error,
         "the disk with BridgeCore's database is full, or will be within short",
         "make room in {path} now; what can't be written is refused with 503, and nothing that was answered is lost";
+    RedisUnreachable = "REDIS_UNREACHABLE", Warning,
+        "Redis does not answer, so that nodes do not share what they keep of the ERPs' answers; everything else works",
+        "check that it runs, and cache.redis_url; where there is one node alone, leave cache.redis_url empty";
     ServerDown = "SERVER_DOWN", Error,
         "nothing answers where the service should listen",
         "start it: bridgecore serve --config {config}; if it should be running, its log says why it is not";

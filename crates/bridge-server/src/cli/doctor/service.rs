@@ -4,6 +4,7 @@ use super::code::{Check, Code};
 use super::finding::{Finding, Findings};
 use crate::cli::words;
 use crate::config::Config;
+use crate::redis;
 use bridge_model::{Clock, Entropy, Timestamp};
 use bridge_store::{LeftSlot, Schema, Store, StoreError, StoreOptions, StoreServer};
 use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ pub(super) async fn examine(
         }
     };
     examine_config(path, &mut findings);
-    let (store, (about_server, told)) = tokio::join!(
+    let (store, about_redis, (about_server, told)) = tokio::join!(
         async {
             let mut findings = Findings::default();
             let opened = tokio::time::timeout(patience, examine_store(&config, path, clock, entropy, &mut findings));
@@ -51,9 +52,11 @@ pub(super) async fn examine(
             findings.complete(&[Check::Store], &format!("it did not answer within {}", words::duration(patience)));
             (findings, opened)
         },
+        examine_redis(&config, patience),
         examine_server(&config, path, patience),
     );
     findings.0.extend(store.0.0);
+    findings.0.extend(about_redis.0);
     findings.0.extend(about_server.0);
     ServiceState { findings, opened: store.1.map(|store| (config, store)), told }
 }
@@ -216,6 +219,22 @@ async fn examine_dead_letters(store: &Store, findings: &mut Findings) {
         }
         Err(error) => findings.unchecked(Check::DeadLetters, &causes(&error)),
     }
+}
+
+/// Asks Redis, where one is configured.
+async fn examine_redis(config: &Config, patience: Duration) -> Findings {
+    let mut findings = Findings::default();
+    let url = &config.cache.redis_url;
+    if url.is_empty() {
+        return findings;
+    }
+    match redis::reach(url, patience).await {
+        Ok(()) => findings.fine(Check::Redis, "it answers"),
+        Err(error) => {
+            findings.add(Finding::new(Check::Redis, Code::RedisUnreachable, format!("it does not answer: {error:#}")));
+        }
+    }
+    findings
 }
 
 /// Asks the service whether it works.

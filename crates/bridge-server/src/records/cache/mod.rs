@@ -23,6 +23,8 @@
 //! and the log tells of it later. Counted before the system is called and when it has answered, so that an answer which
 //! was read in between is dropped as well. Other nodes learn of such a write from the log, as of any other.
 //!
+//! With Redis, nodes share answers ([`shared`]); whether one is given is judged in the same way.
+//!
 //! An answer belongs to the credential that it was read with, and to when that and the system's settings were saved: new
 //! ones have new answers. What is seen also hangs on the user's groups and companies there and on what record rules look
 //! at; changes of those end nothing, so that there the time to live is the bound.
@@ -30,6 +32,7 @@
 mod flights;
 mod own;
 mod seen;
+mod shared;
 mod stock;
 mod writes;
 
@@ -41,14 +44,17 @@ use super::{Acting, Options};
 use crate::config::{self, ms};
 use crate::context::Context;
 use crate::detection::{ModelOwners, owners};
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 use bridge_erp::Work;
-use bridge_model::{ModelName, Operation, Position, SystemKey, TenantId, Timestamp};
+use bridge_model::{Entropy, ModelName, Operation, Position, SystemKey, TenantId, Timestamp};
 use flights::Flights;
-use seen::{Made, Seen};
+use redis::RedisError;
+use seen::{LOOK_BACK, Made, Seen};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use shared::Shared;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -91,6 +97,7 @@ impl CacheUse {
 /// The kept answers of this node.
 pub struct ReadCache {
     kept: moka::sync::Cache<Key, Arc<Entry>>,
+    shared: Option<Shared>,
     tenants: moka::sync::Cache<TenantId, Arc<Seen>>,
     writes: Writes,
     flights: Flights,
@@ -149,23 +156,32 @@ struct Asked<'a> {
 }
 
 impl ReadCache {
-    /// Nothing is kept yet; `config` bounds what will be.
-    pub fn new(config: &config::Cache) -> Self {
+    /// Nothing is kept yet; `config` bounds what will be. The error is an address of Redis that can't be one.
+    pub fn new(config: &config::Cache, metrics: &Metrics, entropy: &dyn Entropy) -> Result<Self, RedisError> {
         // No entry weighs less than this, so that there are never more of them than allowed.
         let least = config.bytes_max / config.entries_max.max(1);
         let weight = move |key: &Key, entry: &Arc<Entry>| {
             let bytes = u64::try_from(key.asked.len() + entry.text.get().len() + ENTRY_BYTES).unwrap_or(u64::MAX);
             u32::try_from(bytes.max(least)).unwrap_or(u32::MAX)
         };
-        Self {
+        Ok(Self {
             kept: moka::sync::Cache::builder()
                 .max_capacity(config.bytes_max)
                 .weigher(weight)
                 .time_to_live(ms(config.ttl_ms))
                 .build(),
+            shared: Shared::new(config, || metrics.redis_up.with_label_values(&["cache"]), entropy)?,
             tenants: moka::sync::Cache::new(TENANTS_MAX),
             writes: Writes::default(),
             flights: Flights::default(),
+        })
+    }
+
+    /// Whether the Redis that answers are shared through answers now; `None` if none is configured.
+    pub async fn shared_answers(&self) -> Option<bool> {
+        match &self.shared {
+            Some(shared) => Some(shared.answers().await),
+            None => None,
         }
     }
 
@@ -184,7 +200,8 @@ impl ReadCache {
     }
 
     fn seen(&self, tenant: TenantId) -> Arc<Seen> {
-        self.tenants.get_with(tenant, Arc::default)
+        let look_back = if self.shared.is_some() { LOOK_BACK } else { 0 };
+        self.tenants.get_with(tenant, || Arc::new(Seen::new(look_back)))
     }
 
     fn look(&self, reader: &Reader<'_>, now: Moment) -> Option<Arc<Entry>> {
@@ -284,8 +301,29 @@ pub(super) async fn answer(
     let Some(under) = reader.moment().await else {
         return Ok((Output::Value(read.await?), CacheUse::Bypass));
     };
+    let told = match &cache.shared {
+        Some(shared) => shared.ask(&key, under.writes).await,
+        None => None,
+    };
+    if may_be_kept
+        && let (Some(shared), Some(told)) = (&cache.shared, &told)
+        && let Some(entry) = shared.take(&reader, under, &made, told).await
+    {
+        let entry = Arc::new(entry);
+        cache.kept.insert(key.clone(), Arc::clone(&entry));
+        seen.shared_hits.fetch_add(1, Ordering::Relaxed);
+        cx.metrics.cache_shared_hits.with_label_values(&[operation]).inc();
+        return hit(&entry);
+    }
     let read_at = cx.clock.now();
-    let value = read.await?;
+    let mark = async {
+        match &told {
+            Some(_) => shared::mark(&cx.store, key.tenant, under.head).await,
+            None => None,
+        }
+    };
+    let (value, mark) = tokio::join!(read, mark);
+    let value = value?;
     seen.misses.fetch_add(1, Ordering::Relaxed);
     cx.metrics.cache_misses.with_label_values(&[operation]).inc();
     let Ok(text) = serde_json::value::to_raw_value(&value) else {
@@ -295,8 +333,12 @@ pub(super) async fn answer(
     if text.get().len() + key.asked.len() > settings.entry_bytes_max {
         return Ok((Output::Text(text), CacheUse::Bypass));
     }
-    cache.kept.insert(key.clone(), Arc::new(Entry { text: Arc::clone(&text), made, under, read_at }));
+    let entry = Arc::new(Entry { text: Arc::clone(&text), made, under, read_at });
+    cache.kept.insert(key.clone(), Arc::clone(&entry));
     drop(turn);
+    if let (Some(shared), Some(told), Some(mark)) = (&cache.shared, told, mark) {
+        shared.keep(&reader, &entry, mark, told).await;
+    }
     Ok((Output::Text(text), CacheUse::Miss))
 }
 

@@ -20,6 +20,8 @@ pub(super) enum Made {
 /// A tenant's log as it was followed.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
+    /// How far before the log's head it begins to be followed.
+    look_back: i64,
     state: RwLock<State>,
     /// Held while the log is read, by one for all.
     reading: tokio::sync::Mutex<()>,
@@ -33,6 +35,8 @@ pub(super) struct Seen {
     pub(super) hits: AtomicU64,
     /// Answers that could have, and had to be read.
     pub(super) misses: AtomicU64,
+    /// The hits that another node had kept.
+    pub(super) shared_hits: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +79,15 @@ const RECORDS_MAX: usize = 4_096;
 /// beyond, everything is taken to have changed.
 const TOLD_APART_MAX: usize = 20_000;
 
+/// How far back a node looks that can get answers which were kept before it began to follow the log.
+pub(super) const LOOK_BACK: i64 = 2_000;
+
 impl Seen {
+    /// Nothing is followed yet; `look_back` positions before the head it will begin.
+    pub(super) fn new(look_back: i64) -> Self {
+        Self { look_back, ..Self::default() }
+    }
+
     /// Where the log ends at some moment after this was called, with everything up to there taken note of.
     pub(super) async fn follow(&self, store: &Store, tenant: TenantId) -> Result<Position, StoreError> {
         let head = self.head(store, tenant).await?;
@@ -89,8 +101,8 @@ impl Seen {
                 Some(read_to) if read_to >= head => return Ok(head),
                 Some(read_to) if head.get() - read_to.get() <= BEHIND_MAX => read_to,
                 _ => {
-                    self.begin_at(head);
-                    return Ok(head);
+                    self.begin_at(Position::new(head.get() - self.look_back));
+                    continue;
                 }
             };
             let query = LogQuery { after, models: None, system: None, limit: ROWS, scan_max: ROWS, contents: false };

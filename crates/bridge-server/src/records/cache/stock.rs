@@ -12,6 +12,8 @@ pub struct Stock {
     pub held: BTreeMap<(SystemKey, ModelName), Held>,
     /// Answers that were given from it.
     pub hits: u64,
+    /// Those of them that another node had kept.
+    pub shared_hits: u64,
     /// Answers that could have been, and had to be read.
     pub misses: u64,
 }
@@ -31,7 +33,8 @@ impl ReadCache {
     pub fn stock(&self, tenant: TenantId) -> Stock {
         let seen = self.seen(tenant);
         let (hits, misses) = (seen.hits.load(Ordering::Relaxed), seen.misses.load(Ordering::Relaxed));
-        let mut stock = Stock { hits, misses, ..Stock::default() };
+        let shared_hits = seen.shared_hits.load(Ordering::Relaxed);
+        let mut stock = Stock { hits, shared_hits, misses, ..Stock::default() };
         for (key, entry) in self.kept.iter().filter(|(key, _)| key.tenant == tenant) {
             let held = stock.held.entry((key.access.system, key.model.clone())).or_default();
             held.entries += 1;

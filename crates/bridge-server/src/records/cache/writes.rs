@@ -1,6 +1,7 @@
 //! Our own writes, which their writers have to see at once, before the log tells of them.
 
 use bridge_model::{ModelName, SystemKey};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,7 +19,7 @@ struct OfSystem {
 const MODELS_MAX: usize = 10_000;
 
 /// The counts at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counted {
     all: u64,
     model: u64,

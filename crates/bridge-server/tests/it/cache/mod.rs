@@ -2,16 +2,21 @@
 
 mod kept;
 mod race;
+mod shared;
 mod together;
 
 use crate::ingest::pusher::tenant_of;
 use crate::records::{Stage, crud};
 use crate::support::{App, Client, Setup, eventually};
 use bridge_erp::fake::DemoErp;
-use bridge_model::{ModelClass, ModelName, Strategy, SystemKey, TenantId};
+use bridge_model::entropy::OsEntropy;
+use bridge_model::{Entropy as _, ModelClass, ModelName, Strategy, SystemKey, TenantId};
 use bridge_store::{FoundModel, Ownership};
 use serde_json::{Value, json};
 use std::time::Duration;
+
+/// The variable that names the Redis that all tests share.
+const REDIS_VARIABLE: &str = "BRIDGECORE_TEST_REDIS_URL";
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -26,6 +31,20 @@ async fn seen(setup: Setup, models: &[(&str, Strategy)]) -> Stage {
     }
     caught_up(&stage.app, &stage.erp, tenant).await;
     stage
+}
+
+/// The same service on several nodes, which share what they read.
+fn sharing(setup: Setup) -> Setup {
+    let prefix = format!("it:{}:", OsEntropy::new().unwrap().hex(8));
+    setup.config(|config| {
+        config.cache.redis_url = redis_url();
+        config.cache.redis_prefix = prefix;
+    })
+}
+
+fn redis_url() -> String {
+    std::env::var(REDIS_VARIABLE)
+        .unwrap_or_else(|_| panic!("{REDIS_VARIABLE} is not set; `cargo xtask test` starts a server and sets it"))
 }
 
 async fn place(admin: &Client) -> (TenantId, SystemKey) {

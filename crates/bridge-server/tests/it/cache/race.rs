@@ -1,7 +1,7 @@
 //! Readers and writers at the same time: no read that starts after a change is in the log is answered with what was
 //! before it.
 
-use super::{by_id, caught_up, place, seen, write};
+use super::{by_id, caught_up, place, seen, sharing, write};
 use crate::records::{Stage, result};
 use crate::support::{App, Client, Setup, on_both_databases};
 use bridge_model::{Position, RecordId, Strategy, TenantId};
@@ -45,7 +45,19 @@ async fn answers_that_end_by_time_alone_are(setup: Setup) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nor_is_one_of_another_node() {
-    let stage = seen(Setup::postgres().await, &[("res.partner", Strategy::Addon)]).await;
+    of_two_nodes(Setup::postgres().await).await;
+}
+
+/// The same while the two take answers of each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_is_one_that_nodes_share() {
+    let shared_hits = of_two_nodes(sharing(Setup::postgres().await)).await;
+    assert!(shared_hits > 0, "no node took an answer of the other, so that nothing was tried");
+}
+
+/// Answers how many answers were taken of the other node.
+async fn of_two_nodes(setup: Setup) -> u64 {
+    let stage = seen(setup, &[("res.partner", Strategy::Addon)]).await;
     let setup = stage.app.stop().await;
     let (app, second) = (setup.start().await, setup.start().await);
     let admin = app.admin().await;
@@ -53,8 +65,11 @@ async fn nor_is_one_of_another_node() {
     for seed in SEEDS {
         race(&stage, &[&stage.app, &second], seed, false).await.unwrap();
     }
+    let (tenant, _) = place(&stage.admin).await;
+    let taken = [&stage.app, &second].map(|app| app.context().records.cache.stock(tenant).shared_hits);
     second.stop().await;
     stage.end().await;
+    taken.iter().sum()
 }
 
 /// A record whose `customer_rank` is written 1, 2, 3 and so on, each in a transaction of its own: it is at least the

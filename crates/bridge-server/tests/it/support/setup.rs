@@ -28,7 +28,8 @@ const POSTGRES_VARIABLE: &str = "BRIDGECORE_TEST_POSTGRES_URL";
 /// What an app is started with. Clones share the database.
 #[derive(Clone)]
 pub(crate) struct Setup {
-    config: Config,
+    /// On the heap, since every test hands it on by value.
+    config: Box<Config>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     /// Where SQLite's file is; goes away with the last clone.
@@ -75,7 +76,12 @@ impl Setup {
         config.live.head_poll_ms = 50;
         // Most tests are about something else than who sees which model.
         config.detection.enabled = false;
-        Self { config, clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy::new().unwrap()), _folder: folder }
+        Self {
+            config: Box::new(config),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy::new().unwrap()),
+            _folder: folder,
+        }
     }
 
     /// The same with other settings.
@@ -103,7 +109,7 @@ impl Setup {
 
     /// The same as variables for the binary.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
-        let Config { store, security, .. } = &self.config;
+        let Config { store, security, .. } = &*self.config;
         vec![
             ("BRIDGECORE_SERVER__LISTEN", self.config.server.listen.to_string()),
             ("BRIDGECORE_STORE__URL", store.url.clone()),
@@ -121,7 +127,7 @@ impl Setup {
 
     /// The same; the error is why it did not start.
     pub(crate) async fn try_start(&self) -> anyhow::Result<App> {
-        let running = start(self.config.clone(), Arc::clone(&self.clock), Arc::clone(&self.entropy)).await?;
+        let running = start(Config::clone(&self.config), Arc::clone(&self.clock), Arc::clone(&self.entropy)).await?;
         Ok(App { running, setup: self.clone(), http: http_client() })
     }
 }
@@ -142,6 +148,11 @@ impl App {
     /// The service's parts, for what cannot be seen or done through its front door.
     pub(crate) fn context(&self) -> &Context {
         &self.running.context
+    }
+
+    /// What it was started with, to start another node on the same database.
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// Host and port.

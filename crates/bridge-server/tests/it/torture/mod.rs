@@ -13,7 +13,7 @@ mod judge;
 mod link;
 mod odoo;
 mod paths;
-mod proxy;
+pub(crate) mod proxy;
 mod restore;
 mod script;
 mod stand;

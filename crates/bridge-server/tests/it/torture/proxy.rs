@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 /// How the network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Net {
+pub(crate) enum Net {
     Open,
     /// What is sent does not arrive, and nobody is told.
     Silent,
@@ -18,14 +18,14 @@ pub(super) enum Net {
 }
 
 /// Passes everything on to one address.
-pub(super) struct Proxy {
-    pub(super) address: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
     net: watch::Sender<Net>,
     accepting: JoinHandle<()>,
 }
 
 impl Proxy {
-    pub(super) async fn start(to: String) -> Self {
+    pub(crate) async fn start(to: String) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (net, seen) = watch::channel(Net::Open);
@@ -38,7 +38,7 @@ impl Proxy {
         Self { address, net, accepting }
     }
 
-    pub(super) fn set(&self, net: Net) {
+    pub(crate) fn set(&self, net: Net) {
         self.net.send_replace(net);
     }
 }
