@@ -137,21 +137,7 @@ impl Adapter for Odoo {
     }
 
     async fn search_read(&self, query: &SearchRead) -> Result<Vec<Map<String, Value>>, ErpError> {
-        if query.limit == 0 {
-            // To Odoo it would mean that there is no limit.
-            return Err(ErpError::new(ErpErrorKind::InvalidRequest, "limit must be at least 1"));
-        }
-        let mut kwargs = Map::new();
-        kwargs.insert("domain".into(), query.domain.clone());
-        kwargs.insert("fields".into(), json!(query.fields));
-        kwargs.insert("offset".into(), query.offset.into());
-        kwargs.insert("limit".into(), query.limit.into());
-        if !query.order.is_empty() {
-            kwargs.insert("order".into(), query.order.as_str().into());
-        }
-        if !query.context.is_empty() {
-            kwargs.insert("context".into(), Value::Object(query.context.clone()));
-        }
+        let kwargs = of_search_read(query)?;
         let call = Call { model: query.model.as_str(), method: "search_read", args: Vec::new(), kwargs };
         match self.caller.read(&call).await? {
             Value::Array(rows) => rows.into_iter().map(record).collect(),
@@ -280,6 +266,27 @@ impl Adapter for Odoo {
 
 fn plain<'a>(model: &'a ModelName, method: &'a str, args: Vec<Value>) -> Call<'a> {
     Call { model: model.as_str(), method, args, kwargs: Map::new() }
+}
+
+/// What `search_read` is asked with.
+fn of_search_read(query: &SearchRead) -> Result<Map<String, Value>, ErpError> {
+    if query.limit == 0 {
+        // To Odoo it would mean that there is no limit.
+        return Err(ErpError::new(ErpErrorKind::InvalidRequest, "limit must be at least 1"));
+    }
+    let mut kwargs = Map::new();
+    kwargs.insert("domain".into(), query.domain.clone());
+    kwargs.insert("fields".into(), json!(query.fields));
+    kwargs.insert("offset".into(), query.offset.into());
+    kwargs.insert("limit".into(), query.limit.into());
+    if !query.order.is_empty() {
+        kwargs.insert("order".into(), query.order.as_str().into());
+    }
+    if !query.context.is_empty() {
+        // Odoo takes the context of any call by this name and keeps it for what the method does.
+        kwargs.insert("context".into(), Value::Object(query.context.clone()));
+    }
+    Ok(kwargs)
 }
 
 fn with_context<'a>(mut call: Call<'a>, context: &Map<String, Value>) -> Call<'a> {

@@ -2,9 +2,10 @@
 
 use super::calls::{Call, Caller};
 use super::feed::TABLE;
+use super::of_search_read;
 use crate::adapter::SearchRead;
 use crate::{ErpError, ErpErrorKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Reads as that user.
 pub(super) async fn search_read(
@@ -12,23 +13,9 @@ pub(super) async fn search_read(
     user_id: i64,
     query: &SearchRead,
 ) -> Result<Vec<Map<String, Value>>, ErpError> {
-    if query.limit == 0 {
-        return Err(ErpError::new(ErpErrorKind::InvalidRequest, "limit must be at least 1"));
-    }
-    let mut kwargs = Map::new();
+    let mut kwargs = of_search_read(query)?;
     kwargs.insert("user_id".into(), user_id.into());
     kwargs.insert("model".into(), query.model.as_str().into());
-    kwargs.insert("domain".into(), query.domain.clone());
-    kwargs.insert("fields".into(), json!(query.fields));
-    kwargs.insert("offset".into(), query.offset.into());
-    kwargs.insert("limit".into(), query.limit.into());
-    if !query.order.is_empty() {
-        kwargs.insert("order".into(), query.order.as_str().into());
-    }
-    if !query.context.is_empty() {
-        // Odoo takes the context of any call by this name and keeps it for what the method does.
-        kwargs.insert("context".into(), Value::Object(query.context.clone()));
-    }
     let call = Call { model: TABLE, method: "search_read_as", args: Vec::new(), kwargs };
     let rows = match caller.read(&call).await {
         Ok(Value::Array(rows)) => rows,
