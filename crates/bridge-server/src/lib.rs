@@ -15,6 +15,7 @@ pub mod demo;
 pub mod detection;
 pub mod devices;
 pub mod erps;
+pub mod files;
 pub mod fresh;
 pub mod hub;
 pub mod ingest;

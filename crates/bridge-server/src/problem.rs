@@ -78,8 +78,10 @@ problem_kinds! {
     SyncConflict = 409 "SyncConflictException" "SYNC_CONFLICT";
     /// The body is larger than the limit.
     PayloadTooLarge = 413 "PayloadTooLargeException" "PAYLOAD_TOO_LARGE";
-    /// The body is not said to be JSON.
+    /// The body is not said to be of the type that it should be, or a file in it is of a type that is not taken.
     UnsupportedMediaType = 415 "UnsupportedMediaTypeException" "UNSUPPORTED_MEDIA_TYPE";
+    /// The file ends before the range that is asked for.
+    RangeNotSatisfiable = 416 "RangeNotSatisfiableException" "RANGE_NOT_SATISFIABLE";
     /// The ERP's rules for the data refuse it.
     ErpValidation = 422 "OdooValidationException" "ERP_VALIDATION_FAILED";
     /// The ERP's business logic says no.

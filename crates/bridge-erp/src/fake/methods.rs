@@ -1,6 +1,7 @@
 //! The methods that every model has.
 
 use super::call::{Args, Outcome};
+use super::engine::attachments::{ATTACHMENT, seen_by};
 use super::engine::cell::python;
 use super::engine::fields;
 use super::engine::rights::Access;
@@ -256,6 +257,11 @@ fn domain(work: &Work<'_>, target: Target, context: &Map<String, Value>, json: &
     let domain = match json {
         Value::Null => Domain::All,
         json => parse_domain(schema, target.model, json)?,
+    };
+    let domain = if schema.models[target.model].name == ATTACHMENT {
+        Domain::all_of([domain, seen_by(work.view(), target.uid)])
+    } else {
+        domain
     };
     let mut speaks_of_it = schema.models[target.model].active.is_none()
         || context.get("active_test").is_some_and(|value| matches!(value, Value::Bool(false) | Value::Number(_)));

@@ -8,6 +8,7 @@ use super::error;
 use super::linger::Rest;
 use super::speech::Speech;
 use super::time_out::Waiting;
+use crate::config::ms;
 use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
@@ -21,9 +22,13 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Level, Span};
+
+/// What a form may have around its file, in bytes.
+const FORM_BYTES: usize = 64 * 1024;
 
 /// Puts routes behind the entrance.
 #[derive(Debug, Clone)]
@@ -32,18 +37,37 @@ pub(super) struct Entrance {
     /// How many requests may be inside at once; `None` where they are bounded otherwise. What is counted is also
     /// bounded in time.
     places: Option<Arc<Semaphore>>,
+    timeout: Duration,
+    body_bytes_max: usize,
 }
 
 impl Entrance {
     /// For what has bounds of its own: open connections, and the metrics, which are answered also when there are too
     /// many requests.
     pub(super) fn new(cx: &Context) -> Self {
-        Self { cx: cx.clone(), places: None }
+        let server = &cx.config.server;
+        Self {
+            cx: cx.clone(),
+            places: None,
+            timeout: ms(server.request_timeout_ms),
+            body_bytes_max: server.body_bytes_max,
+        }
     }
 
     /// For requests that are bounded in number and in time, as the config says.
     pub(super) fn bounded(cx: &Context) -> Self {
         Self { places: Some(Arc::new(Semaphore::new(cx.config.server.requests_at_once_max))), ..Self::new(cx) }
+    }
+
+    /// For files, which take longer and are larger than other requests, and must not take the places of those.
+    pub(super) fn for_files(cx: &Context) -> Self {
+        let files = &cx.config.files;
+        Self {
+            cx: cx.clone(),
+            places: Some(Arc::new(Semaphore::new(files.transfers_at_once_max))),
+            timeout: ms(files.transfer_timeout_ms),
+            body_bytes_max: files.bytes_max.saturating_add(FORM_BYTES),
+        }
     }
 }
 
@@ -76,11 +100,11 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let Entrance { cx, places } = self.entrance.clone();
+        let Entrance { cx, places, timeout, body_bytes_max } = self.entrance.clone();
         let visit = Visit::begin(&cx, &request);
         let span = visit.span.clone();
         request.extensions_mut().insert(visit.speech.clone());
-        DefaultBodyLimit::max(cx.config.server.body_bytes_max).apply(&mut request);
+        DefaultBodyLimit::max(body_bytes_max).apply(&mut request);
         let (request, rest) = Rest::lend(request);
         let (request, waiting) = Waiting::watch(request);
         // Nothing runs before it is polled, so that it can still be refused, and a panic is caught.
@@ -90,7 +114,7 @@ where
                 let response = match places {
                     None => into_response(answer.await),
                     Some(places) => match places.try_acquire() {
-                        Ok(_place) => waiting.in_time(&cx, answer).await,
+                        Ok(_place) => waiting.in_time(timeout, answer).await,
                         Err(_) => busy(),
                     },
                 };

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind, decoding};
 use axum::body::Bytes;
+use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -66,6 +67,44 @@ impl FromRequest<Context> for RawBody {
             }
         })
     }
+}
+
+/// A form with a file in it, read piece by piece.
+#[derive(Debug)]
+pub struct Form(Multipart);
+
+impl FromRequest<Context> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, cx: &Context) -> Result<Self, Problem> {
+        if !has_type(request.headers(), |kind| kind == "multipart/form-data") {
+            return Err(Problem::new(ProblemKind::UnsupportedMediaType, Message::body_not_sent_as_form()));
+        }
+        Multipart::from_request(request, cx)
+            .await
+            .map(Self)
+            .map_err(|rejection| Problem::new(ProblemKind::Invalid, Message::form_unreadable()).caused_by(rejection))
+    }
+}
+
+impl Form {
+    /// The next field, if there is one. What is left of the one before is passed over.
+    pub async fn next(&mut self, cx: &Context) -> Result<Option<Field<'_>>, Problem> {
+        self.0.next_field().await.map_err(|error| of_form(error, cx))
+    }
+}
+
+/// The next piece of a field, as it arrives.
+pub async fn piece(field: &mut Field<'_>, cx: &Context) -> Result<Option<Bytes>, Problem> {
+    field.chunk().await.map_err(|error| of_form(error, cx))
+}
+
+fn of_form(error: MultipartError, cx: &Context) -> Problem {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let bytes_max = cx.config.files.bytes_max;
+        return Problem::new(ProblemKind::PayloadTooLarge, Message::file_too_large()).with("bytes_max", bytes_max);
+    }
+    Problem::new(ProblemKind::Invalid, Message::form_unreadable()).caused_by(error)
 }
 
 /// The address at the other end of the connection, put into the request by whoever accepted it; `None` where a
@@ -143,7 +182,12 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
+    has_type(headers, |kind| {
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    })
+}
+
+fn has_type(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> bool {
     let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    is_wanted(&kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }

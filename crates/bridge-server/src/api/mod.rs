@@ -19,20 +19,23 @@ use entrance::Entrance;
 pub fn router(cx: &Context) -> Router {
     let (rest, _) = described();
     let rest = rest.method_not_allowed_fallback(error::no_such_method).layer(Entrance::bounded(cx));
+    let (files, _) = rest::file_routes().split_for_parts();
+    let files = files.method_not_allowed_fallback(error::no_such_method).layer(Entrance::for_files(cx));
     let (metrics, _) = rest::metrics_routes().split_for_parts();
     let others = metrics
         .merge(ws::routes(cx))
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(Entrance::new(cx));
-    rest.merge(others).with_state(cx.clone())
+    rest.merge(files).merge(others).with_state(cx.clone())
 }
 
-/// The routes of the REST API, without the metrics, and the description of all of them.
+/// The routes of the REST API, without files and metrics, and the description of all of them.
 fn described() -> (Router<Context>, serde_json::Value) {
     let (rest, mut description) = rest::routes().split_for_parts();
     let (pages, of_pages) = rest::description_routes().split_for_parts();
     description.merge(of_pages);
+    description.merge(rest::file_routes().into_openapi());
     description.merge(rest::metrics_routes().into_openapi());
     let description = openapi::describe(description);
     let pages = pages.layer(Extension(rest::Pages::new(&description)));

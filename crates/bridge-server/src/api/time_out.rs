@@ -1,8 +1,6 @@
 //! Ends requests that take too long.
 
 use super::entrance::into_response;
-use crate::config::ms;
-use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use axum::Error;
@@ -15,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Poll};
+use std::time::Duration;
 
 /// Whether whoever reads a request's body waits for the client now.
 pub(super) struct Waiting(Arc<AtomicBool>);
@@ -32,10 +31,10 @@ impl Waiting {
     /// Ends a request that takes too long: 408 if its body was still being waited for, 503 if it is our own doing.
     pub(super) async fn in_time(
         self,
-        cx: &Context,
+        timeout: Duration,
         answer: impl Future<Output = Result<Response, Infallible>>,
     ) -> Response {
-        let problem = match tokio::time::timeout(ms(cx.config.server.request_timeout_ms), answer).await {
+        let problem = match tokio::time::timeout(timeout, answer).await {
             Ok(answer) => return into_response(answer),
             Err(_) if self.0.load(Ordering::Relaxed) => Problem::new(ProblemKind::RequestTimeout, Message::body_late()),
             Err(_) => Problem::new(ProblemKind::Busy, Message::request_too_slow()),

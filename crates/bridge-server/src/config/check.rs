@@ -70,6 +70,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         ("server.connections_max", server.connections_max),
         ("security.password_checks_at_once_max", security.password_checks_at_once_max),
         ("live.connections_max", live.connections_max),
+        ("files.transfers_at_once_max", config.files.transfers_at_once_max),
         ("erp.calls_at_once_max", erp.calls_at_once_max),
     ] {
         let max = Semaphore::MAX_PERMITS;
@@ -87,6 +88,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         ("wal.batch_rows_max", wal.batch_rows_max),
         ("live.message_bytes_max", live.message_bytes_max),
         ("erp.reply_bytes_max", erp.reply_bytes_max),
+        ("files.bytes_max", config.files.bytes_max),
         ("migration.records_max", migration.records_max),
         ("migration.batch_records", migration.batch_records),
     ] {
@@ -190,6 +192,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("sync.retry_window_ms", 1, sync.retry_window_ms),
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
         ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),
+        ("files.transfer_timeout_ms", 1, config.files.transfer_timeout_ms),
         ("records.fields_fresh_ms", 0, config.records.fields_fresh_ms),
         ("cache.ttl_ms", 1, config.cache.ttl_ms),
         ("cache.wait_ms", 0, config.cache.wait_ms),

@@ -4,12 +4,14 @@ mod app_types;
 mod cache;
 mod check;
 mod detection;
+mod files;
 mod migration;
 mod records;
 mod wal;
 
 pub use cache::Cache;
 pub use detection::Detection;
+pub use files::Files;
 pub use migration::Migration;
 pub use records::Records;
 pub use wal::Wal;
@@ -54,6 +56,8 @@ pub struct Config {
     pub records: Records,
     /// What is kept of what was read.
     pub cache: Cache,
+    /// How files are passed on.
+    pub files: Files,
     /// How long things are kept.
     pub retention: Retention,
     /// The log output.

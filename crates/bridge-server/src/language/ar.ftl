@@ -17,6 +17,8 @@ no_such_method = لا يقبل هذا المسار الطريقة { $method }
 body_not_json = نص الطلب ليس JSON صالحًا: السطر { $line }، العمود { $column }
 body_not_object = يجب أن يكون نص الطلب كائن JSON
 body_not_sent_as_json = يجب إرسال نص الطلب بنوع application/json
+body_not_sent_as_form = يجب إرسال نص الطلب بنوع multipart/form-data
+form_unreadable = تعذّرت قراءة النموذج
 body_too_large = { FORM($bytes) ->
     [zero] لا يُقبل نص للطلب هنا (الحد { $bytes } بايت)
     [one] نص الطلب أكبر من بايت واحد
@@ -91,6 +93,10 @@ operation_not_allowed = العملية { $operation } على { $model } غير �
 method_not_allowed = الدالة { $method } للنموذج { $model } غير مسموح بها؛ يمكن للمسؤول السماح بها، أو اربط بيانات دخولك الخاصة
 barcode_unknown = لا يوجد في هذا النظام منتج أو تغليف أو دفعة بهذا الباركود
 no_such_record = لا يوجد سجل كهذا في { $model } أو لا يحق لك الاطلاع عليه
+no_such_attachment = لا يوجد ملف كهذا أو لا يحق لك قراءته
+file_too_large = الملف أكبر مما تقبله هذه الخدمة
+file_type_not_taken = لا تُقبل الملفات من النوع { $kind }
+range_beyond_file = ينتهي الملف قبل هذا النطاق
 no_such_model = ليس في النظام نموذج باسم { $model }
 no_such_erp_method = ليس في النموذج { $model } دالة عامة بهذا الاسم
 erp_saturated = الطلبات على هذا النظام كثيرة جدًا الآن؛ أعد المحاولة بعد قليل
@@ -281,6 +287,7 @@ not_with_records = يجب ألا يُعطى الحقل { $field } مع سجلا�
 not_with_record_id = يجب ألا يُعطى الحقل { $field } مع record_id
 items = يجب أن يكون عدد عناصر الحقل { $field } من { $least } إلى { $most }
 rows_with_files = يجب ألا يتجاوز الحقل { $field } القيمة { $most } عند قراءة ملفات
+file_name = يجب أن يحمل الحقل { $field } اسمًا في سطر واحد حجمه بالبايت من 1 إلى { $most }
 kept_by_system = الحقل { $field } يحدده النظام بنفسه
 date_form = يجب أن يكون الحقل { $field } تاريخًا مثل 2025-11-16 أو null
 time_form = يجب أن يكون الحقل { $field } وقتًا بصيغة RFC 3339 مثل 2025-11-16T10:30:00Z أو null

@@ -16,6 +16,8 @@ no_such_method = This path does not take { $method }
 body_not_json = The body is not JSON: line { $line }, column { $column }
 body_not_object = The body must be a JSON object
 body_not_sent_as_json = The body must be sent as application/json
+body_not_sent_as_form = The body must be sent as multipart/form-data
+form_unreadable = The form cannot be read
 body_too_large = { $bytes ->
     [one] The body is larger than { $bytes } byte
    *[other] The body is larger than { $bytes } bytes
@@ -82,6 +84,10 @@ operation_not_allowed = The operation { $operation } on { $model } is not open; 
 method_not_allowed = The method { $method } of { $model } is not open; an admin can open it, or link your own credential
 barcode_unknown = No product, packaging or lot of this system has this barcode
 no_such_record = There is no such record of { $model }, or you may not see it
+no_such_attachment = There is no such file, or you may not read it
+file_too_large = The file is larger than this service takes
+file_type_not_taken = Files of the type { $kind } are not taken
+range_beyond_file = The file ends before this range
 no_such_model = The system has no model { $model }
 no_such_erp_method = { $model } has no public method of this name
 erp_saturated = There are too many requests for this system at this moment; try again shortly
@@ -256,6 +262,7 @@ not_with_records = { $field } must not be given together with records
 not_with_record_id = { $field } must not be given together with record_id
 items = { $field } must have { $least } to { $most } items
 rows_with_files = { $field } must be at most { $most } where files are read
+file_name = { $field } must come with a name of 1 to { $most } bytes in one line
 kept_by_system = { $field } is kept by the system itself
 date_form = { $field } must be a date such as 2025-11-16, or null
 time_form = { $field } must be an RFC 3339 time such as 2025-11-16T10:30:00Z, or null

@@ -16,6 +16,8 @@ no_such_method = Ce chemin n’accepte pas la méthode { $method }
 body_not_json = Le corps de la requête n’est pas du JSON valide : ligne { $line }, colonne { $column }
 body_not_object = Le corps de la requête doit être un objet JSON
 body_not_sent_as_json = Le corps de la requête doit être envoyé en application/json
+body_not_sent_as_form = Le corps de la requête doit être envoyé en multipart/form-data
+form_unreadable = Le formulaire est illisible
 body_too_large = { $bytes ->
     [one] Le corps de la requête dépasse { $bytes } octet
    *[other] Le corps de la requête dépasse { $bytes } octets
@@ -82,6 +84,10 @@ operation_not_allowed = L’opération « { $operation } » sur « { $model }
 method_not_allowed = La méthode « { $method } » de « { $model } » n’est pas ouverte ; un administrateur peut l’ouvrir, ou liez vos propres identifiants
 barcode_unknown = Aucun produit, conditionnement ou lot de ce système n’a ce code-barres
 no_such_record = Cet enregistrement de « { $model } » n’existe pas, ou vous ne pouvez pas le voir
+no_such_attachment = Ce fichier n’existe pas, ou vous ne pouvez pas le lire
+file_too_large = Le fichier est plus grand que ce que ce service accepte
+file_type_not_taken = Les fichiers du type { $kind } ne sont pas acceptés
+range_beyond_file = Le fichier se termine avant cet intervalle
 no_such_model = Le système n’a pas de modèle « { $model } »
 no_such_erp_method = « { $model } » n’a pas de méthode publique de ce nom
 erp_saturated = Trop de requêtes visent ce système en ce moment ; réessayez sous peu
@@ -256,6 +262,7 @@ not_with_records = Le champ « { $field } » ne va pas avec des enregistrement
 not_with_record_id = Le champ « { $field } » ne va pas avec « record_id »
 items = Le champ « { $field } » doit avoir de { $least } à { $most } éléments
 rows_with_files = Le champ « { $field } » doit être au plus { $most } quand des fichiers sont lus
+file_name = Le champ « { $field } » doit porter un nom de 1 à { $most } octets sur une seule ligne
 kept_by_system = Le champ « { $field } » est tenu par le système lui-même
 date_form = Le champ « { $field } » doit être une date comme 2025-11-16, ou null
 time_form = Le champ « { $field } » doit être une heure RFC 3339 comme 2025-11-16T10:30:00Z, ou null

@@ -34,6 +34,8 @@ messages! { Message:
     body_not_json(line: Number, column: Number);
     body_not_object();
     body_not_sent_as_json();
+    body_not_sent_as_form();
+    form_unreadable();
     body_too_large(bytes: Number);
     body_unread();
     body_late();
@@ -89,6 +91,10 @@ messages! { Message:
     method_not_allowed(method: Text, model: Text);
     barcode_unknown();
     no_such_record(model: Text);
+    no_such_attachment();
+    file_too_large();
+    file_type_not_taken(kind: Text);
+    range_beyond_file();
     no_such_model(model: Text);
     no_such_erp_method(model: Text);
     erp_saturated();
@@ -247,6 +253,7 @@ messages! { Reason:
     items(least: Number, most: Number);
     rows_with_files(most: Number);
     kept_by_system();
+    file_name(most: Number);
     date_form();
     time_form();
     record_reference();

@@ -5,6 +5,7 @@
 //! and options are parsed, never passed through as text.
 
 mod acting;
+mod attachments;
 mod cache;
 mod crud;
 mod domain;
@@ -20,6 +21,7 @@ mod write;
 
 use acting::Access;
 pub use acting::{Acting, acting};
+pub use attachments::{Attachment, NewAttachment};
 pub use cache::{CacheUse, Freshness, Held, ReadCache, Stock};
 pub use crud::{Action, CrudAnswer, CrudRequest, Data, crud};
 pub use domain::parse_domain;

@@ -121,7 +121,7 @@ impl Acting {
         self.perform(model, work, options).await
     }
 
-    async fn perform(&self, model: &ModelName, work: Work, options: &Options) -> Result<Value, Problem> {
+    pub(super) async fn perform(&self, model: &ModelName, work: Work, options: &Options) -> Result<Value, Problem> {
         if self.time_left().is_zero() {
             return Err(self.problem(model, too_late().unsent()));
         }

@@ -1,5 +1,6 @@
 //! `/openapi.json`, and the page that shows it.
 
+use crate::files;
 use crate::support::{ADMIN_PASSWORD, Client, Setup, demo_erp, register_demo_system, registration};
 use flate2::read::GzDecoder;
 use reqwest::Method;
@@ -94,6 +95,7 @@ async fn every_operation_answers_as_it_is_described() {
         json!({ "model": "res.partner", "from_version": "13.0", "to_version": "19.0", "data": { "name": "Amina" } });
     let link = json!({ "system_id": "demo", "username": "sales", "password": "sales" });
     let turned = json!({ "direction": "to_system", "data": { "kind": "company" } });
+    let opened = json!({ "models": { "res.partner": { "operations": ["update"] } } });
     // In this order: some need what another has made.
     let calls: Vec<Call<'_>> = vec![
         ("logIn", "POST", "/api/v1/auth/login", Some(json!({ "username": "admin", "password": ADMIN_PASSWORD }))),
@@ -116,7 +118,7 @@ async fn every_operation_answers_as_it_is_described() {
         ("readDetection", "GET", "/api/v1/systems/demo/detection", none()),
         ("chooseDetection", "PUT", "/api/v1/systems/demo/detection", Some(json!({ "default": "auto" }))),
         ("deleteSystem", "DELETE", "/api/v1/systems/second", none()),
-        ("chooseAllowed", "PUT", "/api/v1/systems/demo/allowed", Some(json!({ "models": {} }))),
+        ("chooseAllowed", "PUT", "/api/v1/systems/demo/allowed", Some(opened)),
         ("readAllowed", "GET", "/api/v1/systems/demo/allowed", none()),
         ("linkUser", "POST", "/api/v1/users/1/links", Some(link)),
         ("listUserLinks", "GET", "/api/v1/users/1/links", none()),
@@ -131,6 +133,8 @@ async fn every_operation_answers_as_it_is_described() {
         ("unlinkUser", "DELETE", "/api/v1/users/1/links/demo", none()),
         ("planMigration", "POST", "/api/v1/systems/demo/migrate/plan", Some(migration.clone())),
         ("migrateRecords", "POST", "/api/v1/systems/demo/migrate", Some(migration)),
+        ("uploadFile", "POST", "/api/v1/files/upload", none()),
+        ("downloadFile", "GET", "/api/v1/files/download/demo-1", none()),
         ("lookUpBarcode", "GET", "/api/v1/barcode/lookup?barcode=6110000000017&system_id=demo", none()),
         ("listMappings", "GET", "/api/v1/mappings", none()),
         ("readMapping", "GET", "/api/v1/mappings/contact", none()),
@@ -183,6 +187,10 @@ async fn every_operation_answers_as_it_is_described() {
         let mut request = client.request(method, path);
         if let Some(body) = &body {
             request = request.json(body);
+        }
+        if id == "uploadFile" {
+            let onto = [("model", "res.partner"), ("record_id", "1")];
+            request = files::form(Some(("a.txt", "text/plain", b"hello")), &onto).sent_with(request);
         }
         // Sending it holds the answer to the description.
         let answer = client.send(request).await;

@@ -17,6 +17,7 @@ mod description;
 mod detection;
 mod devices;
 mod doctor;
+mod files;
 mod ingest;
 mod language;
 mod live;

@@ -1,5 +1,6 @@
 //! What the applications do: numbers, prices, totals, confirmations.
 
+use super::attachments;
 use super::cell::{Cell, Row};
 use super::schema::WRITE_DATE;
 use super::work::{Values, Work};
@@ -49,6 +50,7 @@ pub(in crate::fake) fn prepare(
                 row[at] = Cell::One(template);
             }
         }
+        attachments::ATTACHMENT => attachments::prepare(work, model, row, values)?,
         "sale.order.line" | "purchase.order.line" => fill_line(work, model, row, values),
         "res.users" if !values.contains_key("partner_id") => {
             let partner = work.model("res.partner")?;

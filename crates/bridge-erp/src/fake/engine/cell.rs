@@ -118,7 +118,7 @@ impl Cell {
                 _ => return Err(wrong()),
             },
             Kind::Json => Self::Json(Arc::new(value.clone())),
-            Kind::Char | Kind::Text | Kind::Html | Kind::DisplayName => {
+            Kind::Char | Kind::Text | Kind::Html | Kind::Binary | Kind::DisplayName => {
                 let text = match value {
                     Value::String(text) => text.clone(),
                     other => other.to_string(),

@@ -69,6 +69,7 @@ pub(in crate::fake) fn type_name(kind: &Kind) -> &'static str {
         Kind::Date => "date",
         Kind::Datetime => "datetime",
         Kind::Json => "json",
+        Kind::Binary => "binary",
         Kind::Selection(_) => "selection",
         Kind::One(_) => "many2one",
         Kind::Many(_) => "many2many",

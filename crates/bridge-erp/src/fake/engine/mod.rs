@@ -1,6 +1,7 @@
 //! A small database that behaves like Odoo's: tables described by data, transactions that commit in any order.
 
 pub(super) mod addon;
+pub(super) mod attachments;
 pub(super) mod business;
 pub(super) mod cell;
 pub(super) mod fields;

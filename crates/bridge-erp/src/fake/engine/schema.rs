@@ -66,6 +66,8 @@ pub(in crate::fake) enum Kind {
     Date,
     Datetime,
     Json,
+    /// Bytes, on the wire and here in Base64.
+    Binary,
     Selection(Vec<(String, String)>),
     One(usize),
     Many(usize),
@@ -277,6 +279,7 @@ impl Resolve<'_> {
             "date" => Kind::Date,
             "datetime" => Kind::Datetime,
             "json" => Kind::Json,
+            "binary" => Kind::Binary,
             "sel" => Kind::Selection(
                 inside
                     .split(',')

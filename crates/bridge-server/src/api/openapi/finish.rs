@@ -90,8 +90,7 @@ fn tell_left_out_from_null(description: &mut Value) {
     }
     let items = description["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
     for operation in items.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
-        let Some(content) = operation.get_mut("requestBody").map(|body| &mut body["content"]["application/json"])
-        else {
+        let Some(content) = operation.pointer_mut("/requestBody/content/application~1json") else {
             continue;
         };
         let choices = content["schema"]["oneOf"].as_array();

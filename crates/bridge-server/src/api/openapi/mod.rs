@@ -16,6 +16,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Field mapping", "Records in words that are the same for every system and version."),
     ("Version migration", "Records carried from one version of Odoo to another."),
     ("Records", "Reading and writing the records of a system, and what of it is open."),
+    ("Files", "Files on records, in and out."),
     ("Sync", "What a device does not have yet, and how far it has come. `v2`, per device, with tokens."),
     ("Live", include_str!("live.md")),
     ("Devices", "The devices of users. One is registered by its first pull."),

@@ -69,6 +69,7 @@ fn routed(router: &axum::Router<crate::Context>) -> BTreeSet<(String, String)> {
 fn what_is_routed_is_described_and_the_other_way_round() {
     let (rest, description) = described();
     let mut routed_paths = routed(&rest);
+    routed_paths.extend(routed(&rest::file_routes().split_for_parts().0));
     routed_paths.extend(routed(&rest::metrics_routes().split_for_parts().0));
     let described: BTreeSet<_> = operations(&description).into_iter().map(|(method, path, _)| (method, path)).collect();
     assert!(described.len() > 30, "{described:?}");
@@ -153,7 +154,8 @@ fn every_example_is_one() {
         }
     };
     for (method, path, operation) in operations(&description) {
-        if let Some(content) = operation.get("requestBody").map(|body| &body["content"]["application/json"]) {
+        let bodies = operation.get("requestBody").and_then(|body| body["content"].as_object());
+        for content in bodies.into_iter().flat_map(Map::values) {
             assert!(content.get("example").is_some(), "{method} {path}: no example of a body");
             check(content, &format!("{method} {path}"));
         }

@@ -5,6 +5,7 @@ mod barcode;
 mod cache;
 mod description;
 mod devices;
+mod files;
 mod health;
 mod mappings;
 mod metrics;
@@ -20,10 +21,11 @@ use crate::context::Context;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(super) use description::{Pages, routes as description_routes};
+pub(super) use files::routes as file_routes;
 pub(super) use metrics::routes as metrics_routes;
 
-/// All of them, but for the metrics, which are answered also when there are too many requests, and for the description
-/// of them all.
+/// All of them, but for files, which have bounds of their own, for the metrics, which are answered also when there are
+/// too many requests, and for the description of them all.
 pub(super) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .merge(auth::routes())
