@@ -1,7 +1,10 @@
 //! Reading and writing the records of a real Odoo 19.
 
 use super::server::Odoo;
+use crate::files::{download, form, upload};
 use crate::support::{App, Client, Setup};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// A picture of one pixel.
@@ -68,6 +71,7 @@ async fn records_of_a_real_odoo_are_read_and_written() {
     assert_eq!((&product["list_price"], &product["barcode"]), (&json!(99.5), &json!("4006381333931")));
     sales(&stage, &product["id"]).await;
     purchases(&stage, &product["id"]).await;
+    files(&stage).await;
     low_rights(&stage, &product["id"]).await;
     stage.app.stop().await;
 }
@@ -239,6 +243,27 @@ async fn purchases(stage: &Stage, product: &Value) {
     assert_eq!(stage.read("purchase.order", &order["id"], &["state"]).await["state"], "purchase");
 }
 
+async fn files(stage: &Stage) {
+    let id = stage.create("res.partner", json!({ "name": "With files" })).await["id"].to_string();
+    let onto = [("system_id", "odoo"), ("model", "res.partner"), ("record_id", id.as_str())];
+    let bytes: Vec<u8> = b"%PDF-1.4\n".iter().copied().chain((0..200_000).map(|at: u32| at.to_le_bytes()[1])).collect();
+    let made = upload(&stage.admin, form(Some(("offer.pdf", "text/plain", &bytes)), &onto)).await.expect(200);
+    assert_eq!((&made["is_unchanged"], &made["content_type"]), (&json!(true), &json!("application/pdf")));
+    let file = made["file_id"].as_str().unwrap();
+    let (status, headers, got) = download(&stage.admin, file, &[]).await;
+    assert_eq!((status, headers["content-type"].to_str().unwrap(), got == bytes), (200, "application/pdf", true));
+    let (status, headers, got) = download(&stage.admin, file, &[("range", "bytes=-5")]).await;
+    assert_eq!((status, got), (206, bytes[bytes.len() - 5..].to_vec()));
+    assert_eq!(download(&stage.admin, file, &[("if-none-match", headers["etag"].to_str().unwrap())]).await.0, 304);
+    // A picture is kept as it was sent, also one that Odoo would make smaller for its own users.
+    let picture = STANDARD.decode(PIXEL).unwrap();
+    let made = upload(&stage.admin, form(Some(("dot.png", "image/png", &picture)), &onto)).await.expect(200);
+    assert_eq!((&made["is_unchanged"], &made["content_type"]), (&json!(true), &json!("image/png")));
+    let nobody = [("system_id", "odoo"), ("model", "res.partner"), ("record_id", "99999999")];
+    let missing = upload(&stage.admin, form(Some(("a.txt", "text/plain", b"a")), &nobody)).await;
+    missing.expect_problem(404, "RECORD_NOT_FOUND");
+}
+
 /// Somebody who may hardly do anything, with their own credential: nothing is open to them, and the ERP judges.
 async fn low_rights(stage: &Stage, product: &Value) {
     let internal = stage.odoo.reference("base", "group_user").await;
@@ -268,6 +293,13 @@ async fn low_rights(stage: &Stage, product: &Value) {
         let refused = refusal(&low, request.clone(), 403, "ERP_ACCESS_DENIED").await;
         assert_eq!(refused["details"]["error_type"], "business", "{request}");
     }
+    // A file is seen by whoever may read its record, and put there by whoever may change it.
+    let text: Option<(&str, &str, &[u8])> = Some(("a.txt", "text/plain", b"hello"));
+    let invoice = [("system_id", "odoo"), ("model", "sale.order"), ("record_id", "1")];
+    let made = upload(&stage.admin, form(text, &invoice)).await.expect(200);
+    assert_eq!(download(&stage.admin, made["file_id"].as_str().unwrap(), &[]).await.0, 200);
+    assert_eq!(download(&low, made["file_id"].as_str().unwrap(), &[]).await.0, 404);
+    upload(&low, form(text, &invoice)).await.expect_problem(403, "ERP_ACCESS_DENIED");
     // What their groups don't show is not among the fields.
     let hidden = json!({ "action": "read", "model": "res.partner", "fields": ["credit_limit"], "limit": 1 });
     refusal(&low, hidden, 400, "DATA_VALIDATION_FAILED").await;
