@@ -17,6 +17,7 @@ use crate::records::Records;
 use crate::serve::serve;
 use crate::supervise::keep_going;
 use crate::sync::{Rights, Tails};
+use crate::tasks;
 use anyhow::Context as _;
 use bridge_model::migration::RulePacks;
 use bridge_model::{Clock, Entropy};
@@ -110,6 +111,11 @@ fn start_background(cx: &Context, stop: &CancellationToken, tasks: &TaskTracker)
     let greeting = cx.clone();
     // So that the log tells at the start if Redis is away; nothing waits for it.
     tasks.spawn(async move { greeting.records.cache.shared_answers().await });
+    let (doing, doing_node, stopped) = (cx.clone(), node.clone(), stop.clone());
+    tasks.spawn(async move {
+        let work = || tasks::run(doing.clone(), doing_node.clone(), stopped.clone());
+        keep_going(&doing.metrics, "tasks", &stopped, work).await;
+    });
     let (working, stopped) = (cx.clone(), stop.clone());
     tasks.spawn(async move {
         let work = || jobs::run(working.clone(), node.clone(), stopped.clone());

@@ -19,6 +19,7 @@ pub struct Hub {
     heads: Mutex<HashMap<TenantId, watch::Sender<Position>>>,
     readers: Mutex<HashMap<(SystemKey, Strategy), Arc<Reader>>>,
     systems_changed: Notify,
+    task_added: Notify,
     sessions: TaskTracker,
     sessions_end: CancellationToken,
 }
@@ -106,6 +107,16 @@ impl Hub {
     /// Waits until systems were added, changed or removed.
     pub async fn wait_systems_changed(&self) {
         self.systems_changed.notified().await;
+    }
+
+    /// Says that a task was added.
+    pub fn task_added(&self) {
+        self.task_added.notify_one();
+    }
+
+    /// Waits until a task was added.
+    pub async fn wait_task_added(&self) {
+        self.task_added.notified().await;
     }
 
     /// Counts an open connection for as long as the answer is kept. The server does not wait for connections that

@@ -8,6 +8,7 @@ pub mod app;
 pub mod auth;
 pub mod backoff;
 pub mod barcode;
+pub mod batch;
 pub mod cli;
 pub mod config;
 pub mod context;
@@ -31,6 +32,7 @@ pub mod redis;
 pub mod serve;
 pub mod supervise;
 pub mod sync;
+pub mod tasks;
 pub mod telemetry;
 pub mod webhooks;
 

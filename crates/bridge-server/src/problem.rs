@@ -86,6 +86,8 @@ problem_kinds! {
     ErpValidation = 422 "OdooValidationException" "ERP_VALIDATION_FAILED";
     /// The ERP's business logic says no.
     ErpRefused = 422 "OdooUserException" "ERP_BUSINESS_RULE";
+    /// An operation of a batch was not begun: an earlier one failed, or a limit was reached.
+    NotAttempted = 424 "NotAttemptedException" "NOT_ATTEMPTED";
     /// Too many requests.
     RateLimited = 429 "RateLimitException" "RATE_LIMIT_EXCEEDED";
     /// A failure of ours.

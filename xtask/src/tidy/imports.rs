@@ -25,6 +25,8 @@ const LAYERS: [&[&str]; 8] = [
     &[
         "records",
         "barcode",
+        "batch",
+        "tasks",
         "sync",
         "orders",
         "files",

@@ -30,7 +30,7 @@ use crate::language::{Language, Message};
 use crate::problem::{Problem, ProblemKind};
 use anyhow::Context as _;
 use bridge_model::{Entropy, SystemKey, TenantId, Timestamp, UserId};
-use bridge_store::{Role, Session, User};
+use bridge_store::{Role, Session, StoreError, User};
 use limit::{LoginLimit, Tried};
 use password::Passwords;
 use std::sync::Arc;
@@ -140,6 +140,33 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The user as the caller of work that goes on without them, who is spoken to in this language if they have not chosen
+    /// another; `None` if there is no such user or they are not active.
+    pub async fn of_user(
+        cx: &Context,
+        tenant: TenantId,
+        user: UserId,
+        asked_language: Option<Language>,
+    ) -> Result<Option<Self>, StoreError> {
+        let user = cx.store.user(tenant, user).await?.filter(|user| user.active);
+        Ok(user.map(|user| Self::new(&user, asked_language, String::new(), cx.clock.now())))
+    }
+
+    fn new(user: &User, asked_language: Option<Language>, session: String, expires_at: Timestamp) -> Self {
+        Self {
+            tenant: user.tenant,
+            user: user.id,
+            username: user.username.clone(),
+            role: user.role,
+            odoo_user_id: user.odoo_user_id,
+            odoo_system: user.odoo_system,
+            language: user.language.clone(),
+            asked_language,
+            session,
+            expires_at,
+        }
+    }
+
     /// The same as an admin; `Forbidden` if the user is none.
     pub fn into_admin(self) -> Result<Admin, Problem> {
         match self.role {
@@ -196,18 +223,7 @@ async fn session_user(
     if session.expires_at <= now {
         return Err(ended());
     }
-    Ok(Caller {
-        tenant: user.tenant,
-        user: user.id,
-        username: user.username.clone(),
-        role: user.role,
-        odoo_user_id: user.odoo_user_id,
-        odoo_system: user.odoo_system,
-        language: user.language.clone(),
-        asked_language,
-        session: session.id.clone(),
-        expires_at,
-    })
+    Ok(Caller::new(user, asked_language, session.id.clone(), expires_at))
 }
 
 /// Reads a session that was not revoked, with its user if active.

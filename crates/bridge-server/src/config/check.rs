@@ -90,6 +90,10 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         ("erp.reply_bytes_max", erp.reply_bytes_max),
         ("files.bytes_max", config.files.bytes_max),
         ("migration.records_max", migration.records_max),
+        ("tasks.at_once_max", config.tasks.at_once_max),
+        ("batch.operations_max", config.batch.operations_max),
+        ("batch.rows_per_call_max", config.batch.rows_per_call_max),
+        ("batch.answer_bytes_max", config.batch.answer_bytes_max),
         ("migration.batch_records", migration.batch_records),
     ] {
         ensure!(number >= 1, "{name} must be at least 1");
@@ -118,6 +122,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         "records.limit_default must be between 1 and records.limit_max, {}",
         records.limit_max
     );
+    ensure!(config.tasks.open_max >= 1, "tasks.open_max must be at least 1");
     ensure!(records.write_rows_max >= 1, "records.write_rows_max must be at least 1");
     ensure!(records.user_connections_max >= 1, "records.user_connections_max must be at least 1");
     let trail = &config.detection.trail;
@@ -193,6 +198,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
         ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),
         ("files.transfer_timeout_ms", 1, config.files.transfer_timeout_ms),
+        ("tasks.lease_ms", 1_000, config.tasks.lease_ms),
         ("records.fields_fresh_ms", 0, config.records.fields_fresh_ms),
         ("cache.ttl_ms", 1, config.cache.ttl_ms),
         ("cache.wait_ms", 0, config.cache.wait_ms),
@@ -217,6 +223,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("retention.device_days", retention.device_days),
         ("retention.dead_letter_days", retention.dead_letter_days),
         ("retention.job_days", retention.job_days),
+        ("retention.task_days", retention.task_days),
     ] {
         ensure!((1..=DAYS_MAX).contains(&days), "{name} must be between 1 and {DAYS_MAX}, and is {days}");
     }

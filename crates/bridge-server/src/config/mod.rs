@@ -1,19 +1,23 @@
 //! The settings: one file, environment variables over it, and a default for whatever can have one.
 
 mod app_types;
+mod batch;
 mod cache;
 mod check;
 mod detection;
 mod files;
 mod migration;
 mod records;
+mod tasks;
 mod wal;
 
+pub use batch::Batch;
 pub use cache::Cache;
 pub use detection::Detection;
 pub use files::Files;
 pub use migration::Migration;
 pub use records::Records;
+pub use tasks::Tasks;
 pub use wal::Wal;
 
 use figment::Figment;
@@ -54,6 +58,10 @@ pub struct Config {
     pub migration: Migration,
     /// How records are read and written.
     pub records: Records,
+    /// How several operations are done in one request.
+    pub batch: Batch,
+    /// How work is done that nobody waits for.
+    pub tasks: Tasks,
     /// What is kept of what was read.
     pub cache: Cache,
     /// How files are passed on.
@@ -433,11 +441,20 @@ pub struct Retention {
     pub dead_letter_days: u64,
     /// Finished jobs, in days.
     pub job_days: u64,
+    /// Tasks that have ended, with their results, in days.
+    pub task_days: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { log_days: 30, log_rows_max: 10_000_000, device_days: 90, dead_letter_days: 30, job_days: 7 }
+        Self {
+            log_days: 30,
+            log_rows_max: 10_000_000,
+            device_days: 90,
+            dead_letter_days: 30,
+            job_days: 7,
+            task_days: 7,
+        }
     }
 }
 

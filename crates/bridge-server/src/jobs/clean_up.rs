@@ -37,6 +37,7 @@ pub(super) async fn clean_up(cx: &Context) -> anyhow::Result<()> {
     note("purge sessions".to_owned(), store.purge_sessions(now, BATCH_ROWS).await);
     note("purge sync states".to_owned(), store.purge_cursors(old(keep.device_days), BATCH_ROWS).await);
     note("purge dead letters".to_owned(), store.purge_dead_letters(old(keep.dead_letter_days), BATCH_ROWS).await);
+    note("purge tasks".to_owned(), store.purge_tasks(old(keep.task_days), BATCH_ROWS).await);
     note("purge jobs".to_owned(), store.purge_jobs(old(keep.job_days), BATCH_ROWS).await);
     first_failure
 }

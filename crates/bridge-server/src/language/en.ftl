@@ -100,6 +100,18 @@ records_deleted = { $count ->
     [one] Record deleted successfully
    *[other] { $count } records deleted successfully
 }
+operation_after_failed = Not done: operation { $operation } failed, and the batch stops at the first error
+operation_needs_other = Not done: operation { $operation }, to which it refers, was not done
+operation_out_of_time = Not done: the time for this request was over; send it again with the others that were not done
+operation_beyond_answer = Not done: the answer has reached its largest size; send it again with the others that were not done
+too_many_tasks = { $most ->
+    [one] A tenant may have { $most } task that has not ended; wait until it ends
+   *[other] A tenant may have { $most } tasks that have not ended; wait until one ends
+}
+no_such_task = There is no such task
+task_ended = Not done: the task ended before
+task_unreadable = What is kept of this task can't be read
+task_user_not_active = The user whose task it is may not log in any more
 
 ### The log of the ERP's database
 wal_of_standby = The address is that of a standby: the log is read from the primary
@@ -291,6 +303,8 @@ plain_value = { $field } must be a plain value or a list of them, and short
 method_form = { $field } must be the name of a public method
 method_has_action = { $field } is what the action { $action } does
 context_beside = { $field } must be given as context of the request
+reference_later = { $field } refers to operation { $operation }, which does not come before it
+reference_missing = { $field } refers to { $text }, which that operation did not answer
 
 ### Connections
 connection_unusable = { $field } can't be used: { $text }

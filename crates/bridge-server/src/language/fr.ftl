@@ -100,6 +100,18 @@ records_deleted = { $count ->
     [one] Enregistrement supprimé
    *[other] { $count } enregistrements supprimés
 }
+operation_after_failed = Non exécutée : l’opération { $operation } a échoué, et le lot s’arrête à la première erreur
+operation_needs_other = Non exécutée : l’opération { $operation }, à laquelle elle renvoie, n’a pas été exécutée
+operation_out_of_time = Non exécutée : le temps accordé à cette requête est écoulé ; renvoyez-la avec les autres qui n’ont pas été exécutées
+operation_beyond_answer = Non exécutée : la réponse a atteint sa taille maximale ; renvoyez-la avec les autres qui n’ont pas été exécutées
+too_many_tasks = { $most ->
+    [one] Un locataire peut avoir { $most } tâche inachevée ; attendez qu’elle se termine
+   *[other] Un locataire peut avoir { $most } tâches inachevées ; attendez que l’une d’elles se termine
+}
+no_such_task = Cette tâche n’existe pas
+task_ended = Non exécutée : la tâche s’est terminée avant
+task_unreadable = Ce qui est conservé de cette tâche est illisible
+task_user_not_active = L’utilisateur à qui appartient la tâche ne peut plus se connecter
 
 ### Le journal de la base de données de l’ERP
 wal_of_standby = L’adresse est celle d’un serveur de secours : le journal se lit sur le serveur principal
@@ -291,6 +303,8 @@ plain_value = Le champ « { $field } » doit être une valeur simple et courte
 method_form = Le champ « { $field } » doit être le nom d’une méthode publique
 method_has_action = Le champ « { $field } » est ce que fait l’action « { $action } »
 context_beside = Le champ « { $field } » doit être donné comme « context » de la requête
+reference_later = { $field } renvoie à l’opération { $operation }, qui ne vient pas avant lui
+reference_missing = { $field } renvoie à { $text }, que cette opération n’a pas donné en réponse
 
 ### Connexions
 connection_unusable = Le champ « { $field } » est inutilisable : { $text }

@@ -104,6 +104,15 @@ messages! { Message:
     erp_denied(text: Text);
     erp_link_refused(text: Text);
     records_deleted(count: Number);
+    operation_after_failed(operation: Text);
+    operation_needs_other(operation: Text);
+    operation_out_of_time();
+    operation_beyond_answer();
+    too_many_tasks(most: Number);
+    no_such_task();
+    task_ended();
+    task_unreadable();
+    task_user_not_active();
     // The log of the ERP's database.
     wal_of_standby();
     wal_level_too_low(level: Text);
@@ -281,6 +290,8 @@ messages! { Reason:
     method_form();
     method_has_action(action: Text);
     context_beside();
+    reference_later(operation: Text);
+    reference_missing(text: Text);
     // Connections.
     connection_unusable(text: Text);
     password_or_key();

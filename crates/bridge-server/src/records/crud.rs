@@ -14,7 +14,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Creates one record, or several by a list in `data`.
@@ -50,6 +50,11 @@ impl Action {
         }
     }
 
+    /// Whether it changes something, or may.
+    pub fn is_write(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Delete | Self::Call)
+    }
+
     /// The fields of the request that mean something for this action, besides those that always do.
     fn takes(self) -> &'static [&'static str] {
         match self {
@@ -66,7 +71,7 @@ impl Action {
 }
 
 /// The body of the request.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrudRequest {
     /// What is done.
@@ -121,7 +126,7 @@ pub struct CrudRequest {
 }
 
 /// Values to write.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Data {
     /// Those of one record.
@@ -160,7 +165,7 @@ pub enum Output {
 
 impl Output {
     /// As a value, to be worked on.
-    pub(super) fn into_value(self) -> Result<Value, Problem> {
+    pub(crate) fn into_value(self) -> Result<Value, Problem> {
         match self {
             Self::Value(value) => Ok(value),
             Self::Text(text) => serde_json::from_str(text.get())
@@ -334,7 +339,7 @@ async fn read_back<'n>(
 
 impl CrudRequest {
     /// `Invalid` if something is given that the action has no use for: it may be meant for another.
-    fn check_fit(&self) -> Result<(), Problem> {
+    pub(crate) fn check_fit(&self) -> Result<(), Problem> {
         let given = [
             ("record_id", self.record_id.is_some()),
             ("record_ids", self.record_ids.is_some()),

@@ -28,7 +28,7 @@ impl Acting {
 }
 
 /// That there is no such record.
-pub(super) fn no_such_record(model: &ModelName, id: &bridge_model::RecordId) -> Problem {
+pub(crate) fn no_such_record(model: &ModelName, id: &bridge_model::RecordId) -> Problem {
     Problem::new(ProblemKind::RecordNotFound, Message::no_such_record(model))
         .with("model", model.as_str())
         .with("record_id", serde_json::json!(id))

@@ -10,6 +10,7 @@
 mod admin;
 mod auth;
 mod barcode;
+mod batch;
 mod cache;
 mod capture;
 mod crash;
@@ -31,5 +32,6 @@ mod seen;
 mod snapshot;
 mod support;
 mod sync;
+mod tasks;
 mod torture;
 mod webhooks;

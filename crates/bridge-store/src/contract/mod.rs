@@ -25,6 +25,7 @@ mod rights;
 mod source;
 mod sqlite_only;
 mod systems;
+mod tasks;
 mod wal;
 
 pub(crate) use bed::{Bed, eventually};

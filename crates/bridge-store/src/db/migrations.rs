@@ -37,6 +37,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(10, "0010_polling"),
     migration!(11, "0011_records"),
     migration!(12, "0012_mappings"),
+    migration!(13, "0013_tasks"),
 ];
 
 /// The table that records which steps a database has had.

@@ -2,6 +2,7 @@
 
 mod auth;
 mod barcode;
+mod batch;
 mod cache;
 mod description;
 mod devices;
@@ -13,6 +14,7 @@ mod migration;
 mod records;
 mod sync;
 mod systems;
+mod tasks;
 mod users;
 mod webhook_events;
 mod webhooks;
@@ -30,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .merge(auth::routes())
         .merge(barcode::routes())
+        .merge(batch::routes())
         .merge(cache::routes())
         .merge(devices::routes())
         .merge(health::routes())
@@ -38,6 +41,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .merge(records::routes())
         .merge(sync::routes())
         .merge(systems::routes())
+        .merge(tasks::routes())
         .merge(users::routes())
         .merge(webhook_events::routes())
         .merge(webhooks::routes())
