@@ -8,6 +8,7 @@ pub(crate) mod decoding;
 use crate::language::{Message, Reason};
 use bridge_erp::odoo::database::{DatabaseError, DatabaseErrorKind};
 use bridge_erp::{ErpError, ErpErrorClass, ErpErrorKind};
+use bridge_model::migration::{UnknownVersion, Version};
 use bridge_model::{InvalidId, SystemId};
 use bridge_store::StoreError;
 use serde_json::{Value, json};
@@ -141,6 +142,12 @@ impl Problem {
     /// That the tenant has no system of this name.
     pub fn no_such_system(system_id: &SystemId) -> Self {
         Self::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id)).with("system_id", system_id.as_str())
+    }
+
+    /// A field of the request that names a version of Odoo which is not known.
+    pub fn version(field: &str, unknown: UnknownVersion) -> Self {
+        let known = Version::ALL.map(Version::as_str).join(", ");
+        Self::field(field, Reason::one_of(known)).caused_by(unknown)
     }
 
     /// The same with one more fact in its details.

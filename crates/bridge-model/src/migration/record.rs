@@ -1,6 +1,6 @@
 //! Carrying records over.
 
-use super::pack::{Direction, Rule};
+use super::pack::{Direction, ModelRules, Rule};
 use super::plan::{Plan, Step};
 use super::version::Version;
 use super::warning::{Warning, WarningKind};
@@ -51,21 +51,15 @@ impl Plan<'_> {
         }
         tally.records += 1;
         // Few fields of a record change between any two versions: only those go through the steps.
-        let touched: Vec<String> =
-            record.keys().filter(|field| self.touched.contains(field.as_str())).cloned().collect();
-        let mut moving = Record::new();
-        for field in touched {
-            if let Some(value) = record.remove(&field) {
-                moving.insert(field, value);
-            }
-        }
+        let touched: Vec<&str> = record.keys().filter_map(|field| self.touched.get(field.as_str()).copied()).collect();
+        let mut moving: Record = touched.into_iter().filter_map(|field| record.remove_entry(field)).collect();
         for (number, step) in self.steps.iter().enumerate() {
             moving = step.apply(number, moving, tally);
         }
         if record.is_empty() {
             return Ok(moving);
         }
-        record.append(&mut moving);
+        record.extend(moving);
         Ok(record)
     }
 
@@ -101,8 +95,10 @@ impl Step<'_> {
             tally.count(*warning);
         }
         let Some(rules) = self.rules else { return before };
-        let taken = before.keys().any(|field| rules.taking(self.direction, field).is_some());
-        let after = if taken { self.change(number, before, tally) } else { self.remark(before, tally) };
+        let taken: Vec<Option<usize>> = before.keys().map(|field| rules.taking(self.direction, field)).collect();
+        let is_changed = taken.iter().any(Option::is_some);
+        let after =
+            if is_changed { self.change(number, rules, before, taken, tally) } else { self.remark(before, tally) };
         for (field, warning) in &self.required {
             if after.get(*field).is_none_or(Value::is_null) {
                 tally.count(*warning);
@@ -111,16 +107,20 @@ impl Step<'_> {
         after
     }
 
-    fn change(&self, number: usize, before: Record, tally: &mut Tally) -> Record {
-        let Some(rules) = self.rules else { return before };
+    /// The same where some rule takes a field; `taken` has the rule of each field, in their order.
+    fn change(
+        &self,
+        number: usize,
+        rules: &ModelRules,
+        before: Record,
+        taken: Vec<Option<usize>>,
+        tally: &mut Tally,
+    ) -> Record {
         let mut given: Vec<(usize, String, Value)> = Vec::new();
         let mut groups: Vec<usize> = Vec::new();
-        for field in before.keys() {
-            if let Some(rule) = rules.taking(self.direction, field)
-                && matches!(rules.rules[rule], Rule::Table(_) | Rule::Join { .. })
-                && !groups.contains(&rule)
-            {
-                groups.push(rule);
+        for rule in taken.iter().flatten() {
+            if matches!(rules.rules[*rule], Rule::Table(_) | Rule::Join { .. }) && !groups.contains(rule) {
+                groups.push(*rule);
             }
         }
         for rule in groups {
@@ -141,8 +141,8 @@ impl Step<'_> {
         let before = self.remark(before, tally);
         let mut after = Record::new();
         let mut moved: Vec<(String, &str, Value)> = Vec::new();
-        for (field, value) in before {
-            let Some(rule) = rules.taking(self.direction, &field) else {
+        for ((field, value), rule) in before.into_iter().zip(taken) {
+            let Some(rule) = rule else {
                 after.insert(field, value);
                 continue;
             };
@@ -170,7 +170,7 @@ impl Step<'_> {
                 *tally.conflicts.entry((number, old.clone())).or_default() += 1;
                 after.entry(old).or_insert(value);
             } else {
-                after.insert(new.to_owned(), value);
+                after.insert(if old == new { old } else { new.to_owned() }, value);
             }
         }
         after

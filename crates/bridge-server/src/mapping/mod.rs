@@ -18,7 +18,7 @@ pub use view::{
 use crate::config::{Config, ms};
 use crate::context::Context;
 use crate::fresh::Fresh;
-use crate::language::{Message, Reason};
+use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::mapping::{EntityMap, Maps, MapsError, Override, Words};
 use bridge_model::migration::Version;
@@ -86,8 +86,7 @@ async fn find(
 }
 
 fn known(text: &str) -> Result<Version, Problem> {
-    let versions = Version::ALL.map(Version::as_str).join(", ");
-    Version::parse(text).map_err(|error| Problem::field("version", Reason::one_of(versions)).caused_by(error))
+    Version::parse(text).map_err(|error| Problem::version("version", error))
 }
 
 async fn told(cx: &Context, system: &System) -> Result<Version, Problem> {

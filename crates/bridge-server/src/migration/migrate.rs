@@ -45,8 +45,9 @@ async fn carry_over(cx: &Context, caller: &Caller, asked: &Asked) -> Result<Migr
             if let Some(target) = &asked.target {
                 return write(cx, &admin, asked, &plan, target, ids, fields.as_deref()).await;
             }
-            let reading = Reading::new(cx, &admin, &asked.system, &asked.model, fields.as_deref(), false).await?;
-            let found = reading.all(ids, cx.config.migration.batch_records).await?;
+            let reading =
+                Reading::new(cx, &admin, &asked.system.system_id, &asked.model, fields.as_deref(), false).await?;
+            let found = reading.all(ids).await?;
             let missing = ids.iter().filter(|id| found.binary_search_by_key(*id, |(found, _)| *found).is_err());
             errors.extend(missing.map(|id| not_found(cx, caller, *id)));
             let carry = |(record_id, record)| Ok(MigratedRecord { record_id, data: apply(&plan, record, &mut tally)? });

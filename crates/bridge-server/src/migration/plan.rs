@@ -24,8 +24,9 @@ pub async fn plan(
         Source::Data { records, .. } => records.clone(),
         Source::System { ids, fields } => {
             let admin = caller.clone().into_admin()?;
-            let reading = Reading::new(cx, &admin, &asked.system, &asked.model, fields.as_deref(), false).await?;
-            let found = reading.all(ids, cx.config.migration.batch_records).await?;
+            let reading =
+                Reading::new(cx, &admin, &asked.system.system_id, &asked.model, fields.as_deref(), false).await?;
+            let found = reading.all(ids).await?;
             found.into_iter().map(|(_, record)| record).collect()
         }
     };

@@ -1,13 +1,14 @@
 //! What is asked for, checked.
 
 use crate::context::Context;
-use crate::language::{Message, Reason};
-use crate::problem::{Problem, ProblemKind};
+use crate::language::Reason;
+use crate::problem::Problem;
 use bridge_model::migration::{PackName, Plan, Record, Version};
 use bridge_model::{ModelName, SystemId, TenantId};
 use bridge_store::System;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Records to be carried from one version of Odoo to another.
@@ -61,14 +62,14 @@ pub enum RulePackName {
 /// A request that was understood.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) system: System,
+    pub(super) system: Arc<System>,
     pub(super) model: ModelName,
     pub(super) from: Version,
     pub(super) to: Version,
     pub(super) pack: PackName,
     pub(super) source: Source,
     /// Where to write, if anywhere.
-    pub(super) target: Option<System>,
+    pub(super) target: Option<Arc<System>>,
     pub(super) relations: Relations,
 }
 
@@ -83,9 +84,6 @@ pub(super) enum Source {
     System { ids: Vec<i64>, fields: Option<Vec<String>> },
 }
 
-/// The words for the versions, for a refusal.
-const VERSIONS: &str = "13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0";
-
 impl Asked {
     /// Checks what can be checked without asking the system.
     pub(super) async fn new(
@@ -94,12 +92,12 @@ impl Asked {
         system_id: &SystemId,
         request: MigrateRequest,
     ) -> Result<Self, Problem> {
-        let system = find(cx, tenant, system_id).await?;
+        let system = cx.erps.system_of(&cx.store, tenant, Some(system_id)).await?;
         let target = match &request.target_system_id {
             Some(_) if request.record_ids.is_none() => {
                 return Err(Problem::field("target_system_id", Reason::only_with("record_ids")));
             }
-            Some(target) => Some(find(cx, tenant, target).await?),
+            Some(target) => Some(cx.erps.system_of(&cx.store, tenant, Some(target)).await?),
             None => None,
         };
         let from = match request.from_version.as_ref().or(system.system_version.as_ref()) {
@@ -123,15 +121,8 @@ impl Asked {
     }
 }
 
-async fn find(cx: &Context, tenant: TenantId, system_id: &SystemId) -> Result<System, Problem> {
-    cx.store.system(tenant, system_id).await?.ok_or_else(|| {
-        Problem::new(ProblemKind::SystemNotFound, Message::no_such_system(system_id))
-            .with("system_id", system_id.as_str())
-    })
-}
-
 fn version(field: &str, text: &str) -> Result<Version, Problem> {
-    Version::parse(text).map_err(|error| Problem::field(field, Reason::one_of(VERSIONS)).caused_by(error))
+    Version::parse(text).map_err(|error| Problem::version(field, error))
 }
 
 fn source(

@@ -2,20 +2,19 @@
 
 use super::answer::LeftOut;
 use super::request::Relations;
+use crate::records::{KEPT_BY_SYSTEM, ModelFields};
 use bridge_erp::ErpField;
 use bridge_model::Timestamp;
 use bridge_model::migration::Record;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-
-/// What the system keeps by itself.
-const KEPT_BY_SYSTEM: [&str; 5] = ["id", "create_uid", "create_date", "write_uid", "write_date"];
+use std::sync::Arc;
 
 /// The fields of the model in the target.
 #[derive(Debug)]
 pub(super) struct Target {
-    fields: BTreeMap<String, ErpField>,
+    fields: Arc<ModelFields>,
     relations: Relations,
     /// Goes before each external id: the system that the records come from.
     prefix: String,
@@ -29,14 +28,13 @@ pub(super) struct Column {
 }
 
 impl Target {
-    pub(super) fn new(fields: Vec<ErpField>, relations: Relations, source: &str) -> Self {
-        let fields = fields.into_iter().map(|field| (field.name.clone(), field)).collect();
+    pub(super) fn new(fields: Arc<ModelFields>, relations: Relations, source: &str) -> Self {
         Self { fields, relations, prefix: format!("bridgecore_{}", escaped(source)) }
     }
 
     /// Whether the model has this field.
     pub(super) fn has(&self, name: &str) -> bool {
-        KEPT_BY_SYSTEM.contains(&name) || self.fields.contains_key(name)
+        KEPT_BY_SYSTEM.contains(&name) || self.fields.get(name).is_some()
     }
 
     /// The external id under which a record of the source is kept.

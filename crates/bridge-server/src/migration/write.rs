@@ -14,13 +14,12 @@ use crate::config::ms;
 use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
-use bridge_erp::{Adapter, ErpErrorKind};
-use bridge_model::ModelName;
+use crate::records::{Acting, acting};
 use bridge_model::migration::{ModelMissing, Plan, Record, Tally};
+use bridge_model::{ModelName, Operation, Timestamp};
 use bridge_store::System;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Reads records, carries them over and writes them into `target`. An unknown field is refused before anything is
 /// written. Ends at half of the time that a request has, and tells what remains.
@@ -37,38 +36,44 @@ pub(super) async fn write(
         return Err(model_missing(plan, ModelMissing { model: plan.target_model.clone(), version }));
     }
     let model = ModelName::parse(plan.target_model.clone())?;
-    let adapter = cx.erps.adapter(target)?;
-    let known = Target::new(adapter.fields(&model).await?, asked.relations, asked.system.system_id.as_str());
-    let reading = Reading::new(cx, admin, &asked.system, &asked.model, fields, true).await?;
-    check_fields(plan, target, &known, &reading.fields)?;
+    let there = acting(cx, &admin.0, &target.system_id).await?;
+    there.check(&model, Operation::Create)?;
+    there.check(&model, Operation::Update)?;
+    let reading = Reading::new(cx, admin, &asked.system.system_id, &asked.model, fields, true).await?;
+    let fates: Vec<_> = reading.fields.iter().map(|field| plan.fate(field).names).collect();
+    let known = there.fields_with(&model, fates.iter().flatten().map(String::as_str)).await?;
+    let known = Target::new(known, asked.relations, asked.system.system_id.as_str());
+    check_fields(plan, target, &known, &fates)?;
     let mut writing = Writing {
         cx,
         admin,
         plan,
-        adapter,
+        there,
         model,
         known,
+        ends_at: cx.clock.now().plus(ms(cx.config.server.request_timeout_ms / 2)),
         tally: Tally::default(),
         written: Vec::new(),
         errors: Vec::new(),
         left_out: BTreeSet::new(),
     };
-    let end = cx.clock.now().plus(ms(cx.config.server.request_timeout_ms / 2));
     let (mut remaining, mut stopped) = (Vec::new(), None);
-    for batch in ids.chunks(cx.config.migration.batch_records) {
-        if stopped.is_some() || cx.clock.now() >= end {
+    for batch in ids.chunks(reading.batch_records) {
+        if stopped.is_some() || writing.is_over() {
             remaining.extend_from_slice(batch);
             continue;
         }
-        if let Err(problem) = writing.batch(&reading, batch).await {
-            if writing.written.is_empty() {
+        let (left, problem) = writing.batch(&reading, batch).await;
+        remaining.extend(left);
+        if let Some(problem) = problem {
+            if writing.written.is_empty() && writing.errors.is_empty() {
                 return Err(problem);
             }
-            remaining.extend_from_slice(batch);
             let message = cx.texts.say(admin.0.speaks(), &problem.message);
             stopped = Some(Stopped { code: problem.kind.code().to_owned(), message });
         }
     }
+    remaining.sort_unstable();
     Ok(Migration {
         success: writing.errors.is_empty() && remaining.is_empty(),
         rule_pack: asked.pack.into(),
@@ -93,9 +98,11 @@ struct Writing<'a> {
     cx: &'a Context,
     admin: &'a Admin,
     plan: &'a Plan<'a>,
-    adapter: Arc<dyn Adapter>,
+    there: Acting,
     model: ModelName,
     known: Target,
+    /// When what remains is left to another request.
+    ends_at: Timestamp,
     tally: Tally,
     written: Vec<Written>,
     errors: Vec<MigrationError>,
@@ -103,82 +110,84 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// One batch. An error means that it is not known what became of it; it may be repeated.
-    async fn batch(&mut self, reading: &Reading, ids: &[i64]) -> Result<(), Problem> {
-        let found = reading.records(ids).await?;
-        let mut errors = Vec::new();
+    fn is_over(&self) -> bool {
+        self.cx.clock.now() >= self.ends_at
+    }
+
+    /// One batch. Answers the records that it did not come to or of which it is not known what became of them, which may
+    /// be sent again, and what went wrong.
+    async fn batch(&mut self, reading: &Reading, ids: &[i64]) -> (Vec<i64>, Option<Problem>) {
+        let found = match reading.records(ids).await {
+            Ok(found) => found,
+            Err(problem) => return (ids.to_vec(), Some(problem)),
+        };
         for id in ids.iter().filter(|id| found.binary_search_by_key(*id, |(found, _)| *found).is_err()) {
-            errors.push(not_found(self.cx, &self.admin.0, *id));
+            self.errors.push(not_found(self.cx, &self.admin.0, *id));
         }
-        let mut tally = self.tally.clone();
         let mut records = Vec::with_capacity(found.len());
         for (id, record) in found {
-            let record = self.plan.apply(record, &mut tally).map_err(|missing| model_missing(self.plan, missing))?;
+            let record = match self.plan.apply(record, &mut self.tally) {
+                Ok(record) => record,
+                Err(missing) => return (ids.to_vec(), Some(model_missing(self.plan, missing))),
+            };
             // A rule may give a field only for some values, which is seen only here.
             match record.keys().find(|name| !self.known.has(name)) {
                 Some(unknown) => {
-                    errors.push(self.error(id, &Message::migration_field_missing(unknown, &self.model, self.plan.to)));
+                    let message = Message::migration_field_missing(unknown, &self.model, self.plan.to);
+                    self.errors.push(self.error(id, &message));
                 }
                 None => records.push((id, record)),
             }
         }
-        let written = self.load(records, &mut errors).await?;
-        // Only now it is known that none of this has to be done again.
-        self.tally = tally;
-        self.written.extend(written);
-        self.errors.append(&mut errors);
-        Ok(())
+        self.load(records).await
     }
 
     /// Loads the records; those that Odoo refuses are left, each with what it says, and the others loaded again: it
-    /// keeps all rows of a load or none.
-    async fn load(
-        &mut self,
-        mut records: Vec<(i64, Record)>,
-        errors: &mut Vec<MigrationError>,
-    ) -> Result<Vec<Written>, Problem> {
+    /// keeps all rows of a load or none. Answers as [`Self::batch`] does.
+    async fn load(&mut self, records: Vec<(i64, Record)>) -> (Vec<i64>, Option<Problem>) {
         let mut left_out = std::mem::take(&mut self.left_out);
         let columns = self.known.columns(&records, &mut left_out);
         self.left_out = left_out;
-        let mut written = Vec::with_capacity(records.len());
-        while !records.is_empty() {
-            match self.load_all(&records, &columns).await? {
-                Loaded::Made(made) => {
-                    let pairs = records.drain(..).zip(made);
-                    written.extend(pairs.map(|((record_id, _), target_id)| Written { record_id, target_id }));
+        let (mut waiting, mut left, mut failed) = (vec![records], Vec::new(), None);
+        while let Some(mut records) = waiting.pop() {
+            if records.is_empty() {
+                continue;
+            }
+            if failed.is_some() || self.is_over() {
+                left.extend(records.into_iter().map(|(id, _)| id));
+                continue;
+            }
+            match self.load_all(&records, &columns).await {
+                Ok(Loaded::Made(made)) => {
+                    let pairs = records.into_iter().zip(made);
+                    self.written.extend(pairs.map(|((record_id, _), target_id)| Written { record_id, target_id }));
                 }
-                Loaded::Refused(said) if records.len() == 1 => {
-                    let said = said.into_iter().next().map(|(_, said)| said).unwrap_or_default();
-                    errors.push(self.error(records.remove(0).0, &Message::erp_said(said)));
+                Ok(Loaded::Refused(said)) if records.len() == 1 => {
+                    let said = said.into_iter().next().map_or_else(|| Message::erp_said(""), |(_, said)| said);
+                    self.errors.push(self.error(records[0].0, &said));
                 }
-                // What is refused without saying which row is meant is looked for one by one.
-                Loaded::Refused(said) if said.iter().all(|(row, _)| row.is_none_or(|row| row >= records.len())) => {
-                    for one in records.drain(..) {
-                        match self.load_all(std::slice::from_ref(&one), &columns).await? {
-                            Loaded::Made(made) => {
-                                written.extend(made.first().map(|id| Written { record_id: one.0, target_id: *id }));
-                            }
-                            Loaded::Refused(said) => {
-                                let said = said.into_iter().next().map(|(_, said)| said).unwrap_or_default();
-                                errors.push(self.error(one.0, &Message::erp_said(said)));
-                            }
+                // What is refused without saying which row is meant is looked for in either half.
+                Ok(Loaded::Refused(said)) if said.iter().all(|(row, _)| row.is_none_or(|row| row >= records.len())) => {
+                    let other_half = records.split_off(records.len() / 2);
+                    waiting.extend([other_half, records]);
+                }
+                Ok(Loaded::Refused(said)) => {
+                    let mut accepted = Vec::with_capacity(records.len());
+                    for (row, record) in records.into_iter().enumerate() {
+                        match said.iter().find(|(refused, _)| *refused == Some(row)) {
+                            Some((_, said)) => self.errors.push(self.error(record.0, said)),
+                            None => accepted.push(record),
                         }
                     }
+                    waiting.push(accepted);
                 }
-                Loaded::Refused(said) => {
-                    let mut row = 0;
-                    records.retain(|(id, _)| {
-                        let refused = said.iter().find(|(refused, _)| *refused == Some(row));
-                        row += 1;
-                        if let Some((_, said)) = refused {
-                            errors.push(self.error(*id, &Message::erp_said(said)));
-                        }
-                        refused.is_none()
-                    });
+                Err(problem) => {
+                    failed = Some(problem);
+                    waiting.push(records);
                 }
             }
         }
-        Ok(written)
+        (left, failed)
     }
 
     /// One call.
@@ -187,11 +196,9 @@ impl Writing<'_> {
             ["id"].into_iter().chain(columns.iter().map(|column| column.header.as_str())).collect();
         let rows: Vec<Vec<String>> =
             records.iter().map(|(id, record)| self.known.row(self.model.as_str(), *id, record, columns)).collect();
-        let context = json!({ "tz": "UTC", "tracking_disable": true });
-        let kwargs = Map::from_iter([("context".to_owned(), context)]);
-        let answer = match self.adapter.call(&self.model, "load", vec![json!(headers), json!(rows)], kwargs).await {
-            Err(error) if matches!(error.kind, ErpErrorKind::Validation | ErpErrorKind::Business) => {
-                return Ok(Loaded::Refused(vec![(None, error.message)]));
+        let answer = match self.there.load(&self.model, &headers, &rows).await {
+            Err(problem) if matches!(problem.kind, ProblemKind::ErpValidation | ProblemKind::ErpRefused) => {
+                return Ok(Loaded::Refused(vec![(None, problem.message)]));
             }
             answer => answer?,
         };
@@ -202,7 +209,8 @@ impl Writing<'_> {
         let messages = answer["messages"].as_array().into_iter().flatten().filter(|one| one["type"] == "error");
         let said = messages.map(|one| {
             let row = one["record"].as_u64().or_else(|| one["rows"]["from"].as_u64());
-            (row.and_then(|row| usize::try_from(row).ok()), one["message"].as_str().unwrap_or_default().to_owned())
+            let text = one["message"].as_str().unwrap_or_default();
+            (row.and_then(|row| usize::try_from(row).ok()), Message::erp_said(text))
         });
         let said: Vec<_> = said.collect();
         if said.is_empty() {
@@ -225,15 +233,14 @@ enum Loaded {
     /// The ids in the target, in the order of the rows.
     Made(Vec<i64>),
     /// Nothing was kept: the rows that were refused, where that is known, each with what was said.
-    Refused(Vec<(Option<usize>, String)>),
+    Refused(Vec<(Option<usize>, Message)>),
 }
 
 /// Refuses what the target does not have, before anything is written. A field that becomes several is left to the
 /// records, which may not need all of them.
-fn check_fields(plan: &Plan<'_>, target: &System, known: &Target, fields: &[String]) -> Result<(), Problem> {
+fn check_fields(plan: &Plan<'_>, target: &System, known: &Target, fates: &[BTreeSet<String>]) -> Result<(), Problem> {
     let mut unknown = Vec::new();
-    for field in fields {
-        let names = plan.fate(field).names;
+    for names in fates {
         if let [name] = names.iter().collect::<Vec<_>>()[..]
             && !known.has(name)
         {

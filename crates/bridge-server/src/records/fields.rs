@@ -46,7 +46,7 @@ impl Acting {
 
     /// The same for a request that names `names`: if one is not among them, they are asked for anew, unless that was
     /// just done.
-    pub(super) async fn fields_with<'n>(
+    pub async fn fields_with<'n>(
         &self,
         model: &ModelName,
         mut names: impl Iterator<Item = &'n str>,

@@ -26,7 +26,7 @@ use std::pin::Pin;
 const DEPTH_MAX: usize = 5;
 
 /// What the system keeps by itself.
-const KEPT_BY_SYSTEM: [&str; 5] = ["id", "create_uid", "create_date", "write_uid", "write_date"];
+pub(crate) const KEPT_BY_SYSTEM: [&str; 5] = ["id", "create_uid", "create_date", "write_uid", "write_date"];
 
 /// What a command does.
 enum Command<'v> {

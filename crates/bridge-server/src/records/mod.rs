@@ -27,6 +27,7 @@ pub(crate) use crud::Output;
 pub use crud::{Action, CrudAnswer, CrudRequest, Data, crud};
 pub use domain::parse_domain;
 pub use fields::ModelFields;
+pub(crate) use lines::KEPT_BY_SYSTEM;
 pub use options::Options;
 pub(crate) use problems::no_such_record;
 pub use read::Query;

@@ -95,6 +95,24 @@ impl Acting {
         self.perform(model, Work::Delete(ids.to_vec()), options).await.map(drop)
     }
 
+    /// Creates or changes a record for each row, under the external id that stands in its column `id`: all of them or
+    /// none. Answers what the system answers. What was lost on the way may be sent again: the system keeps each external
+    /// id in the same transaction as its record.
+    pub async fn load(&self, model: &ModelName, headers: &[&str], rows: &[Vec<String>]) -> Result<Value, Problem> {
+        self.check(model, Operation::Create)?;
+        self.check(model, Operation::Update)?;
+        if self.time_left().is_zero() {
+            return Err(self.problem(model, too_late().unsent()));
+        }
+        let method = MethodName::parse("load")?;
+        let work = Work::Call { method, args: vec![json!(headers), json!(rows)], kwargs: Map::new() };
+        let _drops = self.cx.records.cache.writing(self.system.key, model, &work);
+        let context = Map::from_iter([("tz".to_owned(), json!("UTC")), ("tracking_disable".to_owned(), json!(true))]);
+        let write = Write { model: model.clone(), work, context };
+        let performed = self.in_time(self.tried(self.adapter.perform(write))).await;
+        performed.unwrap_or_else(|| Err(too_late())).map_err(|error| self.problem(model, error))
+    }
+
     /// Calls a public method of a model, on these records if there are any, and answers what it answers, as it is.
     pub async fn call(
         &self,

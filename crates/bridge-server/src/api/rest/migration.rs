@@ -1,11 +1,12 @@
 //! `/api/v1/systems/{system_id}/migrate…`
 
+use super::records::RECORDS;
 use crate::api::extract::{Body, Path};
 use crate::api::openapi::{ADMIN, BODY, ERP, Refuses as _};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::migration::{self, MigrateRequest, Migration, MigrationPlan};
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
 use bridge_model::SystemId;
@@ -14,10 +15,9 @@ use utoipa_axum::routes;
 
 /// The routes of this file.
 pub(super) fn routes() -> OpenApiRouter<Context> {
-    let unknown = &[ProblemKind::SystemNotFound];
     OpenApiRouter::new()
-        .routes(routes!(plan).refusing(&[ADMIN, BODY, unknown, ERP]))
-        .routes(routes!(migrate).refusing(&[ADMIN, BODY, unknown, ERP]))
+        .routes(routes!(plan).refusing(&[ADMIN, BODY, ERP, RECORDS]))
+        .routes(routes!(migrate).refusing(&[ADMIN, BODY, ERP, RECORDS]))
 }
 
 /// See what a migration would change

@@ -9,6 +9,9 @@ on_both_databases!(
     a_lost_reply_makes_no_second_record,
     what_the_target_refuses_is_told_for_each_record,
     an_unknown_field_is_refused_before_anything_is_written,
+    what_no_admin_has_opened_is_not_written,
+    systems_that_are_not_active_are_neither_read_nor_written,
+    whoever_is_linked_reads_and_writes_with_their_own_rights,
     a_target_is_for_admins_and_needs_records,
 );
 
@@ -27,6 +30,9 @@ impl Stage {
         let (admin, old, new) = (app.admin().await, demo_erp().await, demo_erp().await);
         register_demo_system(&admin, &old, "old").await;
         register_demo_system(&admin, &new, "new").await;
+        let open = json!({ "operations": ["create", "update"] });
+        let models = json!({ "res.partner": open, "res.country": open, "sale.order.line": open });
+        admin.put("/api/v1/systems/new/allowed", &json!({ "models": models })).await.expect(200);
         Self { app, admin, old, new }
     }
 
@@ -35,6 +41,12 @@ impl Stage {
         let body = json!({ "model": model, "from_version": "19.0", "to_version": "19.0", "record_ids": [id] });
         let answer = self.admin.post("/api/v1/systems/new/migrate", &body).await.expect(200);
         answer["records"][0]["data"].clone()
+    }
+
+    /// How many records the target has.
+    async fn count_in_target(&self, model: &str) -> Value {
+        let body = json!({ "action": "count", "model": model });
+        self.admin.post("/api/v1/systems/new/crud", &body).await.expect(200)["result"].clone()
     }
 
     async fn leave(self) {
@@ -118,6 +130,7 @@ async fn what_the_target_refuses_is_told_for_each_record(setup: Setup) {
 
 async fn an_unknown_field_is_refused_before_anything_is_written(setup: Setup) {
     let stage = Stage::set(setup).await;
+    let before = stage.count_in_target("sale.order.line").await;
     // What 18.0 calls it is unknown to the target, which is a 19.0.
     let body = json!({
         "model": "sale.order.line", "from_version": "19.0", "to_version": "18.0", "record_ids": [1],
@@ -132,6 +145,57 @@ async fn an_unknown_field_is_refused_before_anything_is_written(setup: Setup) {
     for part in ["product_uom", "sale.order.line", "18.0", "odoo"] {
         assert!(refused["message"].as_str().unwrap().contains(part), "{refused}");
     }
+    assert_eq!(stage.count_in_target("sale.order.line").await, before);
+    assert_eq!(stage.new.faults().calls("sale.order.line", "load"), 0);
+    stage.leave().await;
+}
+
+async fn what_no_admin_has_opened_is_not_written(setup: Setup) {
+    let stage = Stage::set(setup).await;
+    let before = stage.count_in_target("res.partner").await;
+    for operations in [json!(["read"]), json!(["create"]), json!(["update"])] {
+        let models = json!({ "res.partner": { "operations": operations } });
+        stage.admin.put("/api/v1/systems/new/allowed", &json!({ "models": models })).await.expect(200);
+        let refused = stage.admin.post(MIGRATE, &partners()).await.expect_problem(403, "FORBIDDEN");
+        assert_eq!(refused["details"]["model"], "res.partner");
+    }
+    assert_eq!(stage.count_in_target("res.partner").await, before);
+    stage.leave().await;
+}
+
+async fn systems_that_are_not_active_are_neither_read_nor_written(setup: Setup) {
+    let stage = Stage::set(setup).await;
+    for (system, erp) in [("new", &stage.new), ("old", &stage.old)] {
+        let path = format!("/api/v1/systems/{system}");
+        stage.admin.put(&path, &json!({ "is_active": false })).await.expect(200);
+        let before = erp.faults().calls("res.partner", "search_read") + erp.faults().calls("res.partner", "load");
+        let refused = stage.admin.post(MIGRATE, &partners()).await.expect_problem(403, "FORBIDDEN");
+        assert_eq!(refused["details"]["system_id"], system);
+        let after = erp.faults().calls("res.partner", "search_read") + erp.faults().calls("res.partner", "load");
+        assert_eq!(after, before, "{system} is left alone");
+        stage.admin.put(&path, &json!({ "is_active": true })).await.expect(200);
+    }
+    stage.admin.post(MIGRATE, &partners()).await.expect(200);
+    stage.leave().await;
+}
+
+async fn whoever_is_linked_reads_and_writes_with_their_own_rights(setup: Setup) {
+    let stage = Stage::set(setup).await;
+    let link = |system: &str, name: &str| json!({ "system_id": system, "username": name, "password": name });
+    // The ERP lets somebody of the stock create no partners.
+    stage.admin.post("/api/v1/users/1/links", &link("new", "stock")).await.expect(201);
+    stage.admin.post(MIGRATE, &partners()).await.expect_problem(403, "ERP_ACCESS_DENIED");
+    // A salesperson may, also where no admin has opened it.
+    stage.admin.put("/api/v1/systems/new/allowed", &json!({ "models": {} })).await.expect(200);
+    stage.admin.post("/api/v1/users/1/links", &link("new", "sales")).await.expect(201);
+    let answer = stage.admin.post(MIGRATE, &partners()).await.expect(200);
+    assert_eq!(answer["migrated"], 3);
+    // And reads no invoices.
+    stage.admin.post("/api/v1/users/1/links", &link("old", "sales")).await.expect(201);
+    let body = json!({
+        "model": "account.move", "from_version": "18.0", "to_version": "19.0", "record_ids": [1], "fields": ["name"],
+    });
+    stage.admin.post(MIGRATE, &body).await.expect_problem(403, "ERP_ACCESS_DENIED");
     stage.leave().await;
 }
 
