@@ -210,6 +210,18 @@ pub struct Write {
     pub work: Work,
     /// Options of the call (`lang`, `tz`).
     pub context: Map<String, Value>,
+    /// The name under which the system keeps the answer, where [`Adapter::keeps_answers`]: the write is then done once,
+    /// however often it is sent under this name.
+    pub kept: Option<KeptAnswer>,
+}
+
+/// The name of a write whose answer its system keeps.
+#[derive(Debug, Clone)]
+pub struct KeptAnswer {
+    /// Unlike that of any other write, 8 to 255 characters.
+    pub name: String,
+    /// Whether the write may have been done under this name by an earlier try.
+    pub is_repeat: bool,
 }
 
 /// What a [`Write`] does.
@@ -383,7 +395,14 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     /// Deletes records. A repeated call may answer that they are missing.
     async fn unlink(&self, model: &ModelName, ids: &[RecordId]) -> Result<(), ErpError>;
 
-    /// Does something that changes records, or may, and answers its result. Not safe to repeat.
+    /// Whether the system keeps the answers of writes that have a name, in the transaction that does their work.
+    async fn keeps_answers(&self) -> Result<bool, ErpError> {
+        Ok(false)
+    }
+
+    /// Does something that changes records, or may, and answers its result. Not safe to repeat, unless the system keeps
+    /// the answer: then it is tried again within the call. Whether an error leaves the outcome open is told by
+    /// [`ErpError::may_be_done`].
     async fn perform(&self, write: Write) -> Result<Value, ErpError>;
 
     /// Calls a method of a model. Whether it may be repeated depends on the method.

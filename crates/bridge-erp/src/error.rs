@@ -116,6 +116,23 @@ impl ErpError {
         self
     }
 
+    /// Whether a write may have been done although it ended with this error: it left, and nothing that the system itself
+    /// said came back. What the system refuses or fails at, it undoes.
+    pub fn may_be_done(&self) -> bool {
+        let is_silent = matches!(
+            self.kind,
+            ErpErrorKind::Unreachable
+                | ErpErrorKind::Timeout
+                | ErpErrorKind::Unavailable
+                | ErpErrorKind::TooLarge
+                | ErpErrorKind::Internal
+                | ErpErrorKind::Protocol
+        );
+        // The answer of a method that returns nothing is an error of the protocol, by this name, after the work.
+        let is_unsaid = self.name.is_none() || self.kind == ErpErrorKind::Protocol;
+        is_silent && is_unsaid && !self.is_unsent
+    }
+
     /// The same with the time after which another try makes sense, in seconds.
     pub fn after(mut self, seconds: u64) -> Self {
         self.retry_after_s = Some(seconds);

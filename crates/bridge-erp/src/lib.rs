@@ -11,11 +11,12 @@ pub mod odoo;
 pub mod pool;
 #[cfg(test)]
 mod wire;
+pub mod write_key;
 mod xmlrpc;
 
 pub use adapter::{
     Adapter, Choice, Connection, DeviceState, ErpEvent, ErpField, ErpModel, FeedEvent, FeedInfo, FeedKind, Identity,
-    NewKey, Protocol, SearchRead, ServerInfo, Work, Write,
+    KeptAnswer, NewKey, Protocol, SearchRead, ServerInfo, Work, Write,
 };
 pub use error::{ErpError, ErpErrorClass, ErpErrorKind};
 pub use guard::{CircuitState, CircuitStatus, Entered, Guard, GuardOptions};

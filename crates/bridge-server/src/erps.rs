@@ -6,9 +6,11 @@ use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind, decoding};
 use bridge_erp::pool::ClientOptions;
 use bridge_erp::{Adapter, Connection, Guard, GuardOptions, Protocol};
+use bridge_model::entropy::hex;
 use bridge_model::{Clock, Entropy, SystemId, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{ErpLink, LinkSecret, Store, System};
 use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,6 +114,19 @@ impl Erps {
     /// Where a system is: what a user's own credential there is bound to.
     pub fn address(&self, system: &System) -> Result<String, Problem> {
         connection_of(system).map(|connection| address(&system.system_type, &connection))
+    }
+
+    /// As whom calls of a system are made, with its own credential or with a user's.
+    pub fn identity(&self, system: &System, link: Option<&ErpLink>) -> Result<String, Problem> {
+        let own = connection_of(system)?;
+        let (username, key) = match link {
+            Some(link) => (&link.username, &link.secret.api_key),
+            None => (&own.username, &own.api_key),
+        };
+        // A key that stands alone is all that is known of its user.
+        let key = key.as_deref().filter(|_| username.is_empty()).unwrap_or_default();
+        let identity = format!("{}\n{username}\n{key}", address(&system.system_type, &own));
+        Ok(hex(&Sha256::digest(identity)))
     }
 
     /// The adapter that acts in a system with a user's own credential; `None` if that was given for another address than

@@ -75,6 +75,8 @@ problem_kinds! {
     RequestTimeout = 408 "RequestTimeoutException" "REQUEST_TIMEOUT";
     /// Something of this name exists already.
     Conflict = 409 "ConflictException" "CONFLICT";
+    /// A request with this `Idempotency-Key` is being worked on.
+    IdempotencyKeyInUse = 409 "ConflictException" "IDEMPOTENCY_KEY_IN_USE";
     /// Other requests of the same device were faster, again and again.
     SyncConflict = 409 "SyncConflictException" "SYNC_CONFLICT";
     /// The body is larger than the limit.
@@ -87,6 +89,8 @@ problem_kinds! {
     ErpValidation = 422 "OdooValidationException" "ERP_VALIDATION_FAILED";
     /// The ERP's business logic says no.
     ErpRefused = 422 "OdooUserException" "ERP_BUSINESS_RULE";
+    /// The `Idempotency-Key` was used for another request.
+    IdempotencyKeyReused = 422 "ValidationException" "IDEMPOTENCY_KEY_REUSED";
     /// An operation of a batch was not begun: an earlier one failed, or a limit was reached.
     NotAttempted = 424 "NotAttemptedException" "NOT_ATTEMPTED";
     /// Too many requests.

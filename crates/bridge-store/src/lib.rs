@@ -16,6 +16,7 @@ mod erp_links;
 mod error;
 mod event_marks;
 mod jobs;
+mod keyed_writes;
 mod leases;
 mod log;
 mod look_back;
@@ -44,6 +45,7 @@ pub use detection::{Choice, Detection, FoundModel, Ownership, StrategyHealth, Tr
 pub use erp_links::{ErpLink, LinkSecret};
 pub use error::{Cause, StoreError};
 pub use jobs::{Job, JobCounts, JobId, NewJob, Schedule};
+pub use keyed_writes::{KeyedWrite, NewKeyedWrite, WriteClaim, WriteKey};
 pub use leases::{Fence, Lease};
 pub use log::{Append, Appended, LogPage, LogQuery, LogRead, Retention, Trimmed};
 pub use look_back::{ChangeCount, LogFilter, LogSpan, Newest};

@@ -257,6 +257,7 @@ impl Store {
             "erp_links",
             "allow_lists",
             "mappings",
+            "keyed_writes",
         ];
         statements.extend(tables.map(|table| {
             let sql = format!("DELETE FROM {table} WHERE tenant_id = ?1 AND system_key IN {gone}");

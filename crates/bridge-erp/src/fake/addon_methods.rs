@@ -30,6 +30,8 @@ pub(super) fn call(work: &mut Work<'_>, target: Target, model: &str, method: &st
         ("user.sync.state", "update_sync_state") => update_state(work, target, args),
         ("user.sync.state", "reset_sync_state") => reset_state(work, target, args),
         ("user.sync.state", "mirror_states") if ours => super::mirror_states::mirror_states(work, target, args),
+        ("bridgecore.idempotency", "execute") => super::answers::execute(work, target, args),
+        ("bridgecore.idempotency", "lookup") => super::answers::look_up(work, target, args),
         _ => return None,
     };
     Some(outcome)

@@ -15,6 +15,8 @@ pub enum Fault {
     Status(u16),
     /// The work is done and the answer begins, but the connection is cut in the middle of the body.
     CutReply,
+    /// The work is done, and nothing is answered until the caller goes away.
+    HangAfterWork,
     /// Nothing is done and nothing is answered until the caller goes away.
     Hang,
     /// Nothing is done; Odoo says that the session is over.

@@ -4,6 +4,7 @@
 //! controlled. The data is a small, living company; a seed decides it.
 
 mod addon_methods;
+mod answers;
 mod call;
 mod db;
 mod engine;

@@ -20,7 +20,7 @@ use tracing::field::Empty;
 pub(super) struct Caller {
     pub(super) client: Client,
     pub(super) login: Login,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     retries_max: u32,
     retry_wait_ms: u64,

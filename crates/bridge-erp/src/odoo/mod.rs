@@ -1,5 +1,6 @@
 //! Odoo, over whichever of its protocols the server offers and the credential allows: JSON-2, JSON-RPC, XML-RPC.
 
+mod answers;
 mod calls;
 mod client;
 pub mod database;
@@ -35,6 +36,7 @@ use serde_json::{Map, Value, json};
 use session::Login;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// One database of an Odoo, versions 13 to 19. Recordings hold it to 17 and 19, and a live suite to 19; the others are
 /// not tested.
@@ -45,7 +47,12 @@ pub struct Odoo {
     keyring: Option<Keyring>,
     /// Who keeps the event table, once it is known.
     owner: Mutex<Option<Owner>>,
+    /// Whether answers are kept, and when that was learned.
+    answers: Mutex<Option<(bool, Timestamp)>>,
 }
+
+/// For how long it is believed that a system keeps no answers: the add-on may be installed.
+const ANSWERS_FRESH: Duration = Duration::from_mins(1);
 
 /// What the making of keys needs.
 struct Keyring {
@@ -69,7 +76,12 @@ impl Odoo {
             Ok::<_, ErpError>(Keyring { login, password: connection.password })
         });
         let keyring = keyring.transpose()?;
-        Ok(Self { caller: Caller::new(connection, options, clock)?, keyring, owner: Mutex::new(None) })
+        Ok(Self {
+            caller: Caller::new(connection, options, clock)?,
+            keyring,
+            owner: Mutex::new(None),
+            answers: Mutex::new(None),
+        })
     }
 
     fn keyring(&self) -> Result<&Keyring, ErpError> {
@@ -168,20 +180,41 @@ impl Adapter for Odoo {
         models::fields(&self.caller, model, language).await
     }
 
+    async fn keeps_answers(&self) -> Result<bool, ErpError> {
+        let now = self.caller.clock.now();
+        let known = *self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((are_kept, learned_at)) = known
+            && (are_kept || now.since(learned_at) < ANSWERS_FRESH)
+        {
+            return Ok(are_kept);
+        }
+        let are_kept = answers::are_kept(&self.caller).await?;
+        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = Some((are_kept, now));
+        Ok(are_kept)
+    }
+
     async fn perform(&self, write: Write) -> Result<Value, ErpError> {
-        let Write { model, work, context } = write;
-        let (mut call, created) = match work {
+        let Write { model, work, context, kept } = write;
+        let (call, created) = match &work {
             Work::Create(values) if values.is_empty() => return Ok(json!([])),
             Work::Create(values) => (plain(&model, "create", vec![json!(values)]), Some(values.len())),
-            Work::Update(ids, values) => (plain(&model, "write", vec![numbers(&ids)?, Value::Object(values)]), None),
-            Work::Delete(ids) => (plain(&model, "unlink", vec![numbers(&ids)?]), None),
-            Work::Call { ref method, args, kwargs } => {
-                let call = Call { model: model.as_str(), method: method.as_str(), args, kwargs };
-                return self.caller.once(&with_context(call, &context)).await;
+            Work::Update(ids, values) => (plain(&model, "write", vec![numbers(ids)?, json!(values)]), None),
+            Work::Delete(ids) => (plain(&model, "unlink", vec![numbers(ids)?]), None),
+            Work::Call { method, args, kwargs } => {
+                let (args, kwargs) = (args.clone(), kwargs.clone());
+                (Call { model: model.as_str(), method: method.as_str(), args, kwargs }, None)
             }
         };
-        call = with_context(call, &context);
-        let answer = self.caller.once(&call).await?;
+        let call = with_context(call, &context);
+        let answer = match kept {
+            None => self.caller.once(&call).await?,
+            Some(kept) => answers::call(&self.caller, &kept, &call).await.inspect_err(|error| {
+                if error.kind == ErpErrorKind::UnknownModel {
+                    // The add-on is gone.
+                    *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                }
+            })?,
+        };
         match created {
             Some(count) => as_list(answer, count),
             None => Ok(answer),
@@ -189,7 +222,7 @@ impl Adapter for Odoo {
     }
 
     async fn create(&self, model: &ModelName, values: Vec<Map<String, Value>>) -> Result<Vec<RecordId>, ErpError> {
-        let write = Write { model: model.clone(), work: Work::Create(values), context: Map::new() };
+        let write = Write { model: model.clone(), work: Work::Create(values), context: Map::new(), kept: None };
         let ids = self.perform(write).await?;
         let id = |id: &Value| id.as_i64().map(RecordId::Number);
         ids.as_array().and_then(|ids| ids.iter().map(id).collect()).ok_or_else(|| unexpected("create"))

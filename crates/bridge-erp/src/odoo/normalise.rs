@@ -1,6 +1,7 @@
 //! Rows of Odoo's event table, freed of Odoo's way of writing them.
 
 use crate::adapter::{ErpEvent, FeedEvent};
+use crate::write_key::callers_key;
 use bridge_model::{Event, ModelName, Priority, RecordId, SourceId, Timestamp};
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ fn erp_event(id: i64, row: &Value) -> Result<ErpEvent, String> {
         changed_fields: names(&row["changed_fields"]),
         payload: Some(&row["payload"]).filter(|payload| !is_empty(payload)).cloned(),
         erp_user_id: number(&row["user_id"]),
-        idempotency_key: text(&row["idempotency_key"]).map(str::to_owned),
+        idempotency_key: text(&row["idempotency_key"]).map(callers_key).map(str::to_owned),
     })
 }
 

@@ -4,8 +4,9 @@ use super::explain;
 use super::speech::Speech;
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
-use crate::language::Message;
+use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind, decoding};
+use crate::records::IdempotencyKey;
 use axum::body::Bytes;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -171,6 +172,26 @@ impl FromRequestParts<Context> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, cx: &Context) -> Result<Self, Problem> {
         Caller::from_request_parts(parts, cx).await?.into_admin()
+    }
+}
+
+/// The `Idempotency-Key` of a request, if it has one.
+#[derive(Debug)]
+pub struct Key(pub Option<IdempotencyKey>);
+
+impl<S: Sync> FromRequestParts<S> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut given = parts.headers.get_all(IdempotencyKey::HEADER).iter();
+        let (Some(value), None) = (given.next(), given.next()) else {
+            return if parts.headers.contains_key(IdempotencyKey::HEADER) {
+                Err(Problem::field(IdempotencyKey::HEADER, Reason::given_twice()))
+            } else {
+                Ok(Self(None))
+            };
+        };
+        IdempotencyKey::parse(value.to_str().unwrap_or_default()).map(|key| Self(Some(key)))
     }
 }
 

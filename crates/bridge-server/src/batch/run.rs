@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
         // What this batch has changed must not be read as it was before.
         let has_written = self.operations.iter().take(self.results.len()).any(|operation| operation.action.is_write());
         let freshness = if has_written { Freshness::Asked } else { Freshness::Any };
-        let answer = records::crud(self.cx, self.caller, self.system_id, group.request(), freshness).await?;
+        let answer = records::crud(self.cx, self.caller, self.system_id, group.request(), freshness, None).await?;
         let result = answer.result.map(Output::into_value).transpose()?;
         Ok(Answered { result, message: answer.message })
     }

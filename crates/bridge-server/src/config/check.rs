@@ -158,6 +158,9 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The add-on keeps the answers of writes for a week; a key that outlived them would be taken for a new one there.
+const IDEMPOTENCY_HOURS_MAX: u64 = 6 * 24;
+
 /// Each time is long enough to neither spin nor end everything at once, and short enough to be added to another.
 fn times(config: &Config) -> anyhow::Result<()> {
     let Config { server, security, ingest, detection, wal, sync, mirror, live, erp, retention, .. } = config;
@@ -227,6 +230,11 @@ fn times(config: &Config) -> anyhow::Result<()> {
     ] {
         ensure!((1..=DAYS_MAX).contains(&days), "{name} must be between 1 and {DAYS_MAX}, and is {days}");
     }
+    let hours = retention.idempotency_hours;
+    ensure!(
+        (1..=IDEMPOTENCY_HOURS_MAX).contains(&hours),
+        "retention.idempotency_hours must be between 1 and {IDEMPOTENCY_HOURS_MAX}, and is {hours}"
+    );
     let minutes = security.access_token_expire_minutes;
     let minutes_max = DAYS_MAX * 24 * 60;
     ensure!(

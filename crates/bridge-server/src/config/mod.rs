@@ -443,6 +443,11 @@ pub struct Retention {
     pub job_days: u64,
     /// Tasks that have ended, with their results, in days.
     pub task_days: u64,
+    /// The answers of writes that came with an `Idempotency-Key`, in hours, at most 144: the add-on keeps its own for
+    /// 7 days.
+    pub idempotency_hours: u64,
+    /// The longest such answer that is kept whole, in bytes; of a longer one the ids of its records are kept.
+    pub kept_answer_bytes_max: usize,
 }
 
 impl Default for Retention {
@@ -454,6 +459,8 @@ impl Default for Retention {
             dead_letter_days: 30,
             job_days: 7,
             task_days: 7,
+            idempotency_hours: 24,
+            kept_answer_bytes_max: 256 * 1024,
         }
     }
 }

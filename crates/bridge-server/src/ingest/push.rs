@@ -6,6 +6,7 @@ use crate::detection::{self, ModelOwners};
 use crate::language::Message;
 use crate::metrics::Timer;
 use crate::problem::{Problem, ProblemKind, decoding};
+use bridge_erp::write_key::callers_key;
 use bridge_model::{Event, ModelName, NewChange, Origin, Priority, RecordId, SourceId, Strategy, Timestamp};
 use bridge_store::{Append, NewDeadLetter, SourceState, System};
 use serde::{Deserialize, Serialize};
@@ -324,7 +325,7 @@ fn understand(cx: &Context, system: &System, pushed: PushedEvent<'_>) -> Result<
         old_data: keep(pushed.old_data),
         new_data: keep(pushed.new_data),
         erp_user_id: pushed.user_id,
-        idempotency_key: pushed.idempotency_key,
+        idempotency_key: pushed.idempotency_key.map(|key| callers_key(&key).to_owned()),
         ..NewChange::of(system.key, pushed.model, pushed.record_id, event, occurred_at)
     })
 }

@@ -100,6 +100,8 @@ messages! { Message:
     erp_saturated();
     circuit_open();
     outcome_unknown();
+    key_in_use();
+    key_reused();
     no_such_link();
     erp_denied(text: Text);
     erp_link_refused(text: Text);

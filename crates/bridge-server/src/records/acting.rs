@@ -1,5 +1,6 @@
 //! As whom records are worked on, and what that allows.
 
+use super::keyed::Keyed;
 use crate::auth::Caller;
 use crate::config::ms;
 use crate::context::Context;
@@ -7,7 +8,7 @@ use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::{Adapter, ErpError, Guard};
 use bridge_model::{AllowList, MethodName, ModelName, Operation, SystemId, SystemKey, Timestamp, UserId};
-use bridge_store::System;
+use bridge_store::{ErpLink, System};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,10 @@ pub struct Acting {
     guard: Arc<Guard>,
     /// When the work has to have ended, so that the request is answered by us and not ended from outside.
     ends_at: Timestamp,
+    /// The user's own credential, if that is used.
+    link: Option<Arc<ErpLink>>,
+    /// The key of the write, if it has one.
+    pub(super) keyed: Option<Arc<Keyed>>,
 }
 
 /// Where the answers come from and whose rights they show. What was answered to one need not hold for another: whatever
@@ -67,7 +72,8 @@ pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
     {
         let access = Access::to(&system, Some((caller.user, link.updated_at)));
         let (rights, guard) = (Rights::Own, cx.erps.guard(system.key));
-        return Ok(Acting { cx: cx.clone(), system, adapter, rights, access, guard, ends_at });
+        let (cx, link) = (cx.clone(), Some(link));
+        return Ok(Acting { cx, system, adapter, rights, access, guard, ends_at, link, keyed: None });
     }
     let key = (caller.tenant, system.key);
     let load = async { Ok(Some(Arc::new(cx.store.allow_list(key.0, key.1).await?))) };
@@ -75,7 +81,7 @@ pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
     let adapter = cx.erps.adapter(&system)?;
     let rights = Rights::Listed { list, reads_all: caller.is_admin() };
     let (access, guard) = (Access::to(&system, None), cx.erps.guard(system.key));
-    Ok(Acting { cx: cx.clone(), system, adapter, rights, access, guard, ends_at })
+    Ok(Acting { cx: cx.clone(), system, adapter, rights, access, guard, ends_at, link: None, keyed: None })
 }
 
 impl Access {
@@ -98,6 +104,11 @@ impl Acting {
     /// The user whose own credential is used, if one is.
     pub fn own_user(&self) -> Option<UserId> {
         self.access.own.map(|(user, _)| user)
+    }
+
+    /// As whom the system is called.
+    pub(super) fn identity(&self) -> Result<String, Problem> {
+        self.cx.erps.identity(&self.system, self.link.as_deref())
     }
 
     /// Waits for what the system answers, if its guard lets the caller in.

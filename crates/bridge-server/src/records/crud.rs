@@ -1,16 +1,20 @@
 //! The one request for everything that is done with records.
 
-use super::{Acting, CacheUse, Freshness, Options, Query, Record, acting, cache, parse_domain};
+use super::keyed::{self, Begun};
+use super::{Acting, CacheUse, Freshness, IdempotencyKey, Options, Query, Record, acting, cache, parse_domain};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::domain::Domain;
+use bridge_model::entropy::hex;
 use bridge_model::{MethodName, ModelName, RecordId, SystemId};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
+use tracing::Instrument as _;
 use utoipa::ToSchema;
 
 /// What is done.
@@ -152,6 +156,9 @@ pub struct CrudAnswer {
     /// What the cache had to do with it, where something is read.
     #[serde(skip)]
     pub cache: Option<CacheUse>,
+    /// Whether it is the answer of an earlier request with the same key.
+    #[serde(skip)]
+    pub is_replayed: bool,
 }
 
 /// What was asked for.
@@ -183,18 +190,48 @@ impl Serialize for Output {
     }
 }
 
-/// Does what the request says in a system of the caller's tenant.
+/// Does what the request says in a system of the caller's tenant; a write that has a key, once for that key.
 pub async fn crud(
     cx: &Context,
     caller: &Caller,
     system_id: &SystemId,
     request: CrudRequest,
     freshness: Freshness,
+    key: Option<IdempotencyKey>,
 ) -> Result<CrudAnswer, Problem> {
     request.check_fit()?;
     let options = Options::parse(&cx.config.records, request.context.as_ref(), request.lang.as_deref())?;
-    let acting = acting(cx, caller, system_id).await?;
-    let outcome = act(&acting, caller, &request, &options, freshness).await;
+    let mut acting = acting(cx, caller, system_id).await?;
+    let Some(key) = key.filter(|_| request.action.is_write()) else {
+        return counted(&acting, caller, &request, &options, freshness).await;
+    };
+    let keyed = match keyed::begin(&acting, caller, key, request.hash(system_id)).await? {
+        Begun::Answered(kept) => return Ok(CrudAnswer::of_kept(kept)),
+        Begun::Working(keyed) => Arc::new(keyed),
+    };
+    acting.keyed = Some(Arc::clone(&keyed));
+    // It goes on when the caller goes away, so that its outcome is known to whoever comes with the key again.
+    let (caller, session) = (caller.clone(), cx.hub.session());
+    let work = async move {
+        let _session = session;
+        let outcome = counted(&acting, &caller, &request, &options, freshness).await;
+        keyed.end(&acting.cx, outcome).await
+    };
+    tokio::spawn(work.in_current_span())
+        .await
+        .unwrap_or_else(|error| Err(Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error)))
+}
+
+/// Does what the request says, and counts it.
+async fn counted(
+    acting: &Acting,
+    caller: &Caller,
+    request: &CrudRequest,
+    options: &Options,
+    freshness: Freshness,
+) -> Result<CrudAnswer, Problem> {
+    let cx = &acting.cx;
+    let outcome = act(acting, caller, request, options, freshness).await;
     let (is_real, status) = match &outcome {
         Ok(_) => (true, "ok"),
         // What was refused before the system was asked may name anything.
@@ -219,17 +256,17 @@ async fn act(
             let ids = request.required_ids(cx)?;
             acting.delete(&request.model, &ids, options).await?;
             let message = cx.texts.say(caller.speaks(), &Message::records_deleted(ids.len()));
-            return Ok(CrudAnswer { success: true, result: None, message: Some(message), cache: None });
+            return Ok(CrudAnswer::of(None, Some(message), None));
         }
         Action::Read | Action::Search | Action::Count => {
             let read = look_up(acting, request, options);
             let (result, cache) = cache::answer(acting, request, options, freshness, read).await?;
-            return Ok(CrudAnswer { success: true, result: Some(result), message: None, cache: Some(cache) });
+            return Ok(CrudAnswer::of(Some(result), None, Some(cache)));
         }
         Action::Fields => acting.describe(&request.model, request.fields.as_deref(), options).await?.into(),
         Action::Call => call(acting, request, options).await?,
     };
-    Ok(CrudAnswer { success: true, result: Some(Output::Value(result)), message: None, cache: None })
+    Ok(CrudAnswer::of(Some(Output::Value(result)), None, None))
 }
 
 /// Asks the system for what the request wants to know.
@@ -337,7 +374,41 @@ async fn read_back<'n>(
         .collect()
 }
 
+impl CrudAnswer {
+    fn of(result: Option<Output>, message: Option<String>, cache: Option<CacheUse>) -> Self {
+        Self { success: true, result, message, cache, is_replayed: false }
+    }
+
+    /// What is kept of it for those who ask again with the same key: all of it, or if that is too long, the ids of its
+    /// records.
+    pub(super) fn to_keep(&self, bytes_max: usize) -> Value {
+        let whole = json!(self);
+        if whole.to_string().len() <= bytes_max {
+            return whole;
+        }
+        let id_of = |record: &Value| json!({ "id": record["id"] });
+        let is_record = |value: &Value| value.get("id").is_some();
+        let result = match &whole["result"] {
+            Value::Array(rows) if rows.iter().all(is_record) => rows.iter().map(id_of).collect(),
+            record if is_record(record) => id_of(record),
+            _ => Value::Null,
+        };
+        json!({ "success": true, "result": result })
+    }
+
+    fn of_kept(mut kept: Value) -> Self {
+        let message = kept["message"].as_str().map(str::to_owned);
+        let result = kept.get_mut("result").map(|result| Output::Value(result.take()));
+        Self { is_replayed: true, ..Self::of(result, message, None) }
+    }
+}
+
 impl CrudRequest {
+    /// Names the request: another one has another hash.
+    fn hash(&self, system_id: &SystemId) -> String {
+        hex(&Sha256::digest(json!([system_id, self]).to_string()))
+    }
+
     /// `Invalid` if something is given that the action has no use for: it may be meant for another.
     pub(crate) fn check_fit(&self) -> Result<(), Problem> {
         let given = [

@@ -1,7 +1,9 @@
 //! Requests in universal words: put into the system's own before they are done, and what is answered back.
 
 use super::crud::Output;
-use super::{Acting, Action, CrudAnswer, CrudRequest, Data, Freshness, Record, acting, crud, parse_domain};
+use super::{
+    Acting, Action, CrudAnswer, CrudRequest, Data, Freshness, IdempotencyKey, Record, acting, crud, parse_domain,
+};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::Reason;
@@ -66,6 +68,7 @@ pub async fn crud_entity(
     entity: &str,
     request: EntityRequest,
     freshness: Freshness,
+    key: Option<IdempotencyKey>,
 ) -> Result<CrudAnswer, Problem> {
     if matches!(request.action, Action::Fields | Action::Call) {
         return Err(Problem::field("action", Reason::one_of("create, read, update, delete, search, count")));
@@ -75,7 +78,8 @@ pub async fn crud_entity(
     let map = mapping::entity_map(&words, entity)?;
     let wanted = wanted(&map, &request)?;
     let (action, native) = (request.action, native(&acting, &words, &map, wanted.as_ref(), request).await?);
-    let mut answer = crud(cx, caller, system_id, native, freshness).await.map_err(|problem| in_words(&map, problem))?;
+    let done = crud(cx, caller, system_id, native, freshness, key).await;
+    let mut answer = done.map_err(|problem| in_words(&map, problem))?;
     if matches!(action, Action::Create | Action::Read | Action::Update)
         && let Some(result) = answer.result.take()
     {

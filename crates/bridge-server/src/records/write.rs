@@ -1,5 +1,6 @@
 //! Creating, changing and deleting records, and calling their methods.
 
+use super::keyed::{Stage, as_unknown};
 use super::{Acting, Options, Record};
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
@@ -22,23 +23,6 @@ const ACTIONS: [(&str, &str); 8] = [
 
 /// By how much the clocks of both sides may differ.
 const CLOCKS_APART: Duration = Duration::from_mins(2);
-
-/// Whether a write may have been done although it ended with this error: it left, and nothing that the system itself
-/// said came back. What the system refuses or fails at, it undoes.
-fn may_be_done(error: &ErpError) -> bool {
-    let is_silent = matches!(
-        error.kind,
-        ErpErrorKind::Unreachable
-            | ErpErrorKind::Timeout
-            | ErpErrorKind::Unavailable
-            | ErpErrorKind::TooLarge
-            | ErpErrorKind::Internal
-            | ErpErrorKind::Protocol
-    );
-    // The answer of a method that returns nothing is an error of the protocol, by this name, after the work.
-    let is_unsaid = error.name.is_none() || error.kind == ErpErrorKind::Protocol;
-    is_silent && is_unsaid && !error.is_unsent
-}
 
 /// That the request ended before the system's answer came.
 fn too_late() -> ErpError {
@@ -108,7 +92,7 @@ impl Acting {
         let work = Work::Call { method, args: vec![json!(headers), json!(rows)], kwargs: Map::new() };
         let _drops = self.cx.records.cache.writing(self.system.key, model, &work);
         let context = Map::from_iter([("tz".to_owned(), json!("UTC")), ("tracking_disable".to_owned(), json!(true))]);
-        let write = Write { model: model.clone(), work, context };
+        let write = Write { model: model.clone(), work, context, kept: None };
         let performed = self.in_time(self.tried(self.adapter.perform(write))).await;
         performed.unwrap_or_else(|| Err(too_late())).map_err(|error| self.problem(model, error))
     }
@@ -144,17 +128,28 @@ impl Acting {
             return Err(self.problem(model, too_late().unsent()));
         }
         let _drops = self.cx.records.cache.writing(self.system.key, model, &work);
-        let check = check(model, &work, self.cx.clock.now());
-        let write = Write { model: model.clone(), work, context: options.0.clone() };
-        let performed = self.in_time(self.tried(self.adapter.perform(write))).await;
-        performed.unwrap_or_else(|| Err(too_late())).map_err(|error| {
-            if may_be_done(&error) {
-                Problem::of_erp(ProblemKind::OutcomeUnknown, Message::outcome_unknown(), error)
-                    .with("model", model.as_str())
-                    .with("check", check)
-            } else {
-                self.problem(model, error)
+        let to_check = check(model, &work, self.cx.clock.now());
+        let kept = match &self.keyed {
+            Some(keyed) => keyed.send(self, model, &to_check).await?,
+            None => None,
+        };
+        let is_kept = kept.is_some();
+        let write = Write { model: model.clone(), work, context: options.0.clone(), kept };
+        let performed = self.in_time(self.tried(self.adapter.perform(write))).await.unwrap_or_else(|| Err(too_late()));
+        let stage = match &performed {
+            Ok(_) => Stage::Done,
+            Err(error) if error.may_be_done() => Stage::Open,
+            Err(_) => Stage::Refused,
+        };
+        if let Some(keyed) = &self.keyed {
+            keyed.reached(stage);
+        }
+        performed.map_err(|error| match stage {
+            Stage::Open => {
+                let problem = Problem::of_erp(ProblemKind::OutcomeUnknown, Message::outcome_unknown(), error);
+                as_unknown(problem, &to_check, is_kept)
             }
+            _ => self.problem(model, error),
         })
     }
 }

@@ -8,6 +8,7 @@ mod cursors;
 mod dead_letters;
 mod detection;
 mod jobs;
+mod keyed_writes;
 mod leases;
 mod log_append;
 mod log_order;

@@ -38,6 +38,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(11, "0011_records"),
     migration!(12, "0012_mappings"),
     migration!(13, "0013_tasks"),
+    migration!(14, "0014_keyed_writes"),
 ];
 
 /// The table that records which steps a database has had.

@@ -199,8 +199,12 @@ fn drafts(text: &str, addon: Addon) -> Result<Vec<Draft<'_>>, String> {
             else {
                 return Err(format!("model line: {line}"));
             };
-            let (name, with_addon) = name.strip_suffix(" @addon").map_or((name, false), |name| (name, true));
-            skipping = with_addon && addon == Addon::None;
+            let (name, of) = name.split_once(" @").unwrap_or((name, ""));
+            skipping = match of {
+                "addon" => addon == Addon::None,
+                "own" => addon != Addon::Bridgecore,
+                _ => false,
+            };
             if !skipping {
                 drafts.push(Draft { name: name.to_owned(), label, order, pattern, fields: magic() });
             }

@@ -135,7 +135,10 @@ async fn through(
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             page(status, status.canonical_reason().unwrap_or("Error"))
         }
-        Some(Fault::Hang) => {
+        Some(fault @ (Fault::Hang | Fault::HangAfterWork)) => {
+            if fault == Fault::HangAfterWork {
+                act(true);
+            }
             tokio::time::sleep(HANG_MAX).await;
             page(StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout")
         }

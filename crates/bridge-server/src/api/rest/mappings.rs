@@ -1,7 +1,7 @@
 //! `/api/v1/mappings…` and `/api/v1/systems/{system_id}/entities…`
 
-use super::records::{RECORDS, answered, freshness};
-use crate::api::extract::{Body, Path, Query};
+use super::records::{KEY, RECORDS, answered, freshness};
+use crate::api::extract::{Body, Key, Path, Query};
 use crate::api::openapi::{ADMIN, BODY, ERP, QUERY, Refuses as _, TOKEN};
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(set).refusing(&[ADMIN, BODY, unknown, ERP]))
         .routes(routes!(reset).refusing(&[ADMIN, QUERY, unknown, ERP]))
         .routes(routes!(apply).refusing(&[TOKEN, BODY, unknown, ERP]))
-        .routes(routes!(crud).refusing(&[TOKEN, BODY, ERP, RECORDS, unknown]))
+        .routes(routes!(crud).refusing(&[TOKEN, BODY, ERP, RECORDS, KEY, unknown]))
 }
 
 /// List the entities
@@ -149,7 +149,11 @@ async fn apply(
     tag = "Field mapping",
     params(
         ("system_id" = SystemId, Path, description = "The system."),
-        ("entity" = String, Path, description = "The entity, `contact`.")
+        ("entity" = String, Path, description = "The entity, `contact`."),
+        (
+            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]{1,128}$",
+            description = "A name of the caller's own choice for a write, such as a UUID; of no use to a read."
+        )
     ),
     request_body(content = EntityRequest, example = json!({
         "action": "read", "domain": [["kind", "=", "company"]], "fields": ["name", "postal_code"], "limit": 10
@@ -166,7 +170,8 @@ async fn crud(
     caller: Caller,
     Path((system_id, entity)): Path<(SystemId, String)>,
     headers: HeaderMap,
+    Key(key): Key,
     Body(request): Body<EntityRequest>,
 ) -> Result<Response, Problem> {
-    records::crud_entity(&cx, &caller, &system_id, &entity, request, freshness(&headers)).await.map(answered)
+    records::crud_entity(&cx, &caller, &system_id, &entity, request, freshness(&headers), key).await.map(answered)
 }

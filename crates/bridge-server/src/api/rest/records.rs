@@ -1,6 +1,6 @@
 //! `/api/v1/systems/{system_id}/crud`
 
-use crate::api::extract::{Body, Path};
+use crate::api::extract::{Body, Key, Path};
 use crate::api::openapi::{BODY, ERP, Refuses as _, TOKEN};
 use crate::auth::Caller;
 use crate::context::Context;
@@ -29,9 +29,12 @@ pub(super) const RECORDS: &[ProblemKind] = &[
     ProblemKind::OutcomeUnknown,
 ];
 
+/// What a key of a write can be refused for.
+pub(super) const KEY: &[ProblemKind] = &[ProblemKind::IdempotencyKeyInUse, ProblemKind::IdempotencyKeyReused];
+
 /// The routes of this file.
 pub(super) fn routes() -> OpenApiRouter<Context> {
-    OpenApiRouter::new().routes(routes!(crud).refusing(&[TOKEN, BODY, ERP, RECORDS]))
+    OpenApiRouter::new().routes(routes!(crud).refusing(&[TOKEN, BODY, ERP, RECORDS, KEY]))
 }
 
 /// Work with records
@@ -44,12 +47,21 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
 /// What is read may come out of the cache, which never answers what was before a change in the log. The header `x-cache`
 /// says so: `hit`, `miss` (asked for, and kept now) or `bypass` (none that is kept). `Cache-Control: no-cache` has it
 /// asked for, `no-store` keeps it out of the cache as well.
+///
+/// A write with an `Idempotency-Key` is done once: the same request with the same key gets the same answer, with
+/// `Idempotency-Replayed: true`, for 24 hours unless the settings say otherwise. What was not done leaves its key free.
 #[utoipa::path(
     post,
     path = "/api/v1/systems/{system_id}/crud",
     operation_id = "workWithRecords",
     tag = "Records",
-    params(("system_id" = SystemId, Path, description = "The system.")),
+    params(
+        ("system_id" = SystemId, Path, description = "The system."),
+        (
+            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]{1,128}$",
+            description = "A name of the caller's own choice for a write, such as a UUID; of no use to a read."
+        )
+    ),
     request_body(content = CrudRequest, example = json!({
         "action": "read", "model": "res.partner", "domain": [["is_company", "=", false]],
         "fields": ["name", "email", "phone"], "limit": 10, "offset": 0
@@ -69,21 +81,26 @@ async fn crud(
     caller: Caller,
     Path(system_id): Path<SystemId>,
     headers: HeaderMap,
+    Key(key): Key,
     Body(request): Body<CrudRequest>,
 ) -> Result<Response, Problem> {
-    records::crud(&cx, &caller, &system_id, request, freshness(&headers)).await.map(answered)
+    records::crud(&cx, &caller, &system_id, request, freshness(&headers), key).await.map(answered)
 }
 
-/// The answer, with what the cache had to do with it.
+/// The answer, with what the cache and the key had to do with it.
 pub(super) fn answered(answer: CrudAnswer) -> Response {
     let cache = answer.cache.map(|cache| (X_CACHE, HeaderValue::from_static(cache.as_str())));
+    let replayed = answer.is_replayed.then_some((REPLAYED, HeaderValue::from_static("true")));
     let mut response = Json(answer).into_response();
-    response.headers_mut().extend(cache);
+    response.headers_mut().extend(cache.into_iter().chain(replayed));
     response
 }
 
 /// Says what the cache had to do with an answer.
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+
+/// Says that an answer is that of an earlier request with the same key.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What the caller wishes of the cache.
 pub(super) fn freshness(headers: &HeaderMap) -> Freshness {

@@ -99,7 +99,9 @@ async fn an_erp_that_is_away_is_told_apart(setup: Setup) {
     faults.reset_counts();
     faults.fail_method("res.partner", "create", 1, Fault::Hang);
     let late = crud(&stage.admin, create.clone()).await.expect_problem(502, "OUTCOME_UNKNOWN");
-    assert_eq!(late["details"]["error_type"], "transient");
+    // Nobody may simply send it again.
+    let told = (&late["details"]["error_type"], &late["details"]["safe_to_repeat"]);
+    assert_eq!(told, (&json!("permanent"), &json!(false)));
     assert_eq!(faults.calls("res.partner", "create"), 1, "a write is sent once");
     faults.fail_method("res.partner", "create", 1, Fault::Status(502));
     crud(&stage.admin, create.clone()).await.expect_problem(502, "OUTCOME_UNKNOWN");

@@ -4,6 +4,7 @@ mod bad_input;
 mod crud;
 mod domains;
 mod errors;
+mod keyed;
 mod lines;
 mod links;
 mod protection;
@@ -22,7 +23,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new(setup: Setup) -> Self {
-        let (app, erp) = (setup.start().await, demo_erp().await);
+        Self::with(setup, demo_erp().await).await
+    }
+
+    async fn with(setup: Setup, erp: DemoErp) -> Self {
+        let app = setup.start().await;
         let admin = app.admin().await;
         register_demo_system(&admin, &erp, "demo").await;
         Self { app, erp, admin }
@@ -30,7 +35,12 @@ impl Stage {
 
     /// The same with everything opened that these tests need.
     pub(crate) async fn open(setup: Setup) -> Self {
-        let stage = Self::new(setup).await;
+        Self::open_with(setup, demo_erp().await).await
+    }
+
+    /// The same with this ERP.
+    pub(crate) async fn open_with(setup: Setup, erp: DemoErp) -> Self {
+        let stage = Self::with(setup, erp).await;
         let all = json!(["read", "create", "update", "delete"]);
         let models = json!({
             "res.partner": { "operations": all }, "sale.order": { "operations": all, "methods": ["action_confirm"] },

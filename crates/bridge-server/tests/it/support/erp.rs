@@ -1,7 +1,7 @@
 //! A demo ERP, and the service that knows it.
 
 use super::client::Client;
-use bridge_erp::fake::{DemoErp, Options};
+use bridge_erp::fake::{Addon, DemoErp, Options};
 use bridge_model::Clock;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -9,6 +9,11 @@ use std::sync::Arc;
 /// A demo ERP on a free port, in which nothing happens unless the test does it.
 pub(crate) async fn demo_erp() -> DemoErp {
     DemoErp::start(Options::default()).await.unwrap()
+}
+
+/// The same without an add-on.
+pub(crate) async fn demo_erp_without_addon() -> DemoErp {
+    DemoErp::start(Options { addon: Addon::None, ..Options::default() }).await.unwrap()
 }
 
 /// The same with another clock.

@@ -18,7 +18,7 @@ mod setup;
 mod wait;
 
 pub(crate) use client::{Answer, Client};
-pub(crate) use erp::{demo_erp, demo_erp_at, register_demo_system, registration};
+pub(crate) use erp::{demo_erp, demo_erp_at, demo_erp_without_addon, register_demo_system, registration};
 pub(crate) use live::Live;
 pub(crate) use odoo_database::OdooDatabase;
 pub(crate) use setup::{ADMIN_PASSWORD, App, SECRET_KEY, Setup, manual_clock, on_both_databases};

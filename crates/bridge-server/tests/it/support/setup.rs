@@ -112,6 +112,7 @@ impl Setup {
         let Config { store, security, .. } = &*self.config;
         vec![
             ("BRIDGECORE_SERVER__LISTEN", self.config.server.listen.to_string()),
+            ("BRIDGECORE_SERVER__REQUEST_TIMEOUT_MS", self.config.server.request_timeout_ms.to_string()),
             ("BRIDGECORE_STORE__URL", store.url.clone()),
             ("BRIDGECORE_SECURITY__SECRET_KEY", security.secret_key.clone()),
             ("BRIDGECORE_SECURITY__ENCRYPTION_KEYS", json!(security.encryption_keys).to_string()),

@@ -1,0 +1,21 @@
+-- Writes that came with a key of their caller: the same key gives the same answer. `erp_key` is the name under which the
+-- business system keeps the answer as well, where it does; `answer` is encrypted, and there is none as long as the outcome
+-- is not known.
+CREATE TABLE keyed_writes (
+    tenant_id    INTEGER NOT NULL,
+    user_id      INTEGER NOT NULL,
+    key          TEXT NOT NULL,
+    system_key   INTEGER NOT NULL,
+    request_hash TEXT NOT NULL,
+    sent_as      TEXT NOT NULL,
+    erp_key      TEXT,
+    to_check     TEXT NOT NULL,
+    begun_at     INTEGER NOT NULL,
+    claim        TEXT NOT NULL,
+    claimed_to   INTEGER NOT NULL,
+    answer       TEXT,
+    PRIMARY KEY (tenant_id, user_id, key),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE INDEX keyed_writes_by_age ON keyed_writes (begun_at);

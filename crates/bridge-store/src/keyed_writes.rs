@@ -1,0 +1,181 @@
+//! Writes that came with a key of their caller, so that the same key gives the same answer.
+//!
+//! One is noted before it is sent to the business system, and its answer when there is one. Whoever works on it holds a
+//! claim, which ends by itself if they don't come back.
+
+use crate::db::{Row, Statement, params};
+use crate::{Store, StoreError};
+use bridge_model::{SystemKey, TenantId, Timestamp, UserId};
+use serde_json::Value;
+use std::fmt;
+
+/// A key of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteKey {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Whose it is: the keys of others are other keys.
+    pub user: UserId,
+    /// The key, as the user gave it.
+    pub key: String,
+}
+
+/// A write with a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewKeyedWrite {
+    /// The system that it goes to.
+    pub system: SystemKey,
+    /// Which request it is: the same key can't stand for another.
+    pub request_hash: String,
+    /// As whom it is sent: the system gives the answer that it keeps to nobody else.
+    pub sent_as: String,
+    /// The name under which the system keeps the answer, where it does.
+    pub erp_key: Option<String>,
+    /// What shows whether it was done.
+    pub to_check: Value,
+}
+
+/// A write with a key, as it was noted. `Debug` leaves the answer out, which holds what was written.
+#[derive(Clone, PartialEq)]
+pub struct KeyedWrite {
+    /// What is written, and where.
+    pub write: NewKeyedWrite,
+    /// When it was first sent.
+    pub begun_at: Timestamp,
+    /// Until when somebody is at work on it.
+    pub claimed_to: Timestamp,
+    /// Its answer; `None` as long as the outcome is not known.
+    pub answer: Option<Value>,
+}
+
+impl fmt::Debug for KeyedWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyedWrite")
+            .field("write", &self.write)
+            .field("begun_at", &self.begun_at)
+            .field("claimed_to", &self.claimed_to)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who works on a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteClaim {
+    /// Unlike that of anybody else.
+    pub name: String,
+    /// Until when; then anybody may take it over.
+    pub until: Timestamp,
+}
+
+impl Store {
+    /// The write that a key stands for, if there is one.
+    pub async fn keyed_write(&self, key: &WriteKey) -> Result<Option<KeyedWrite>, StoreError> {
+        let sql = "SELECT system_key, request_hash, sent_as, erp_key, to_check, begun_at, claimed_to, answer
+             FROM keyed_writes WHERE tenant_id = ?1 AND user_id = ?2 AND key = ?3";
+        let read = |row: &Row| {
+            let corrupt = |_| StoreError::Corrupt { what: "a write with a key" };
+            let json = |text: &str| serde_json::from_str(text).map_err(corrupt);
+            let answer = row.get_opt_text(7)?.map(|token| json(&self.crypt().decrypt(&token)?)).transpose()?;
+            Ok(KeyedWrite {
+                write: NewKeyedWrite {
+                    system: SystemKey(row.get_i64(0)?),
+                    request_hash: row.get_text(1)?,
+                    sent_as: row.get_text(2)?,
+                    erp_key: row.get_opt_text(3)?,
+                    to_check: json(&row.get_text(4)?)?,
+                },
+                begun_at: row.get_time(5)?,
+                claimed_to: row.get_time(6)?,
+                answer,
+            })
+        };
+        self.row(Statement::new(sql, params![key.tenant, key.user, &key.key]), read).await
+    }
+
+    /// Notes a write that is sent now; `false` if the key stands for one already, and then nothing is noted.
+    pub async fn begin_keyed_write(
+        &self,
+        key: &WriteKey,
+        write: &NewKeyedWrite,
+        claim: &WriteClaim,
+    ) -> Result<bool, StoreError> {
+        let insert = Statement::new(
+            "INSERT INTO keyed_writes (tenant_id, user_id, key, system_key, request_hash, sent_as, erp_key, to_check,
+                begun_at, claim, claimed_to)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT (tenant_id, user_id, key) DO NOTHING",
+            params![
+                key.tenant,
+                key.user,
+                &key.key,
+                write.system,
+                &write.request_hash,
+                &write.sent_as,
+                write.erp_key.as_deref(),
+                write.to_check.to_string(),
+                self.now(),
+                &claim.name,
+                claim.until,
+            ],
+        );
+        self.changed(insert).await
+    }
+
+    /// Takes a write over whose outcome is not known and that nobody works on any more; `false` if somebody does, or
+    /// if there is no such write.
+    pub async fn claim_keyed_write(&self, key: &WriteKey, claim: &WriteClaim) -> Result<bool, StoreError> {
+        let update = Statement::new(
+            "UPDATE keyed_writes SET claim = ?4, claimed_to = ?5
+             WHERE tenant_id = ?1 AND user_id = ?2 AND key = ?3 AND answer IS NULL AND claimed_to <= ?6",
+            params![key.tenant, key.user, &key.key, &claim.name, claim.until, self.now()],
+        );
+        self.changed(update).await
+    }
+
+    /// Keeps the answer of a write; `false` if another has taken it over meanwhile.
+    pub async fn answer_keyed_write(
+        &self,
+        key: &WriteKey,
+        claim: &WriteClaim,
+        answer: &Value,
+    ) -> Result<bool, StoreError> {
+        let now = self.now();
+        let update = Statement::new(
+            "UPDATE keyed_writes SET answer = ?5, claimed_to = ?6
+             WHERE tenant_id = ?1 AND user_id = ?2 AND key = ?3 AND claim = ?4 AND answer IS NULL",
+            params![key.tenant, key.user, &key.key, &claim.name, self.crypt().encrypt(&answer.to_string(), now), now],
+        );
+        self.changed(update).await
+    }
+
+    /// Gives a write up whose outcome is not known: the next with its key may take it over at once.
+    pub async fn leave_keyed_write(&self, key: &WriteKey, claim: &WriteClaim) -> Result<bool, StoreError> {
+        let update = Statement::new(
+            "UPDATE keyed_writes SET claimed_to = ?5
+             WHERE tenant_id = ?1 AND user_id = ?2 AND key = ?3 AND claim = ?4 AND answer IS NULL",
+            params![key.tenant, key.user, &key.key, &claim.name, self.now()],
+        );
+        self.changed(update).await
+    }
+
+    /// Forgets a write that was not done: its key is free again.
+    pub async fn forget_keyed_write(&self, key: &WriteKey, claim: &WriteClaim) -> Result<bool, StoreError> {
+        let delete = Statement::new(
+            "DELETE FROM keyed_writes
+             WHERE tenant_id = ?1 AND user_id = ?2 AND key = ?3 AND claim = ?4 AND answer IS NULL",
+            params![key.tenant, key.user, &key.key, &claim.name],
+        );
+        self.changed(delete).await
+    }
+
+    /// Deletes writes that were first sent before `begun_before`, at most `batch` in a transaction; answers how many.
+    pub async fn purge_keyed_writes(&self, begun_before: Timestamp, batch: u32) -> Result<u64, StoreError> {
+        self.purge(
+            "DELETE FROM keyed_writes WHERE (tenant_id, user_id, key) IN
+                (SELECT tenant_id, user_id, key FROM keyed_writes WHERE begun_at < ?1 ORDER BY begun_at LIMIT ?2)",
+            begun_before,
+            batch,
+        )
+        .await
+    }
+}
