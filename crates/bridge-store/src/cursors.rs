@@ -169,7 +169,7 @@ impl Store {
         }
         let reading = remembered.reading(&device);
         let cursor = self.read_cursor(key).await?;
-        if let (Some(reading), Some(cursor)) = (reading, &cursor) {
+        if let Some(cursor) = &cursor {
             reading.keep_in(|cursors| remember(cursors, cursor.clone()));
         }
         Ok(cursor)

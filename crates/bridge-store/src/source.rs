@@ -54,9 +54,7 @@ impl Store {
         }
         let reading = db.sources.reading(&key);
         let state = self.read_source(tenant, system).await?;
-        if let Some(reading) = reading {
-            reading.keep(state.clone());
-        }
+        reading.keep(state.clone());
         Ok(state)
     }
 

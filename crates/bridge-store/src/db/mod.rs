@@ -79,9 +79,7 @@ impl Db {
         }
         let reading = db.spans.reading(&tenant);
         let span = self.read_span(tenant).await?;
-        if let Some(reading) = reading {
-            reading.keep(span);
-        }
+        reading.keep(span);
         Ok(span)
     }
 

@@ -1,8 +1,9 @@
 //! What the one process that has the file open knows to be in it, so that it need not ask again.
 //!
 //! A value is known from a read that no write of the same key ended during, and from then on by what each write did.
-//! Between a write's commit and its end the old value is still given: nobody has been told of the write yet. A write
-//! whose outcome nobody can tell, for example since its caller has gone away, makes the key unknown.
+//! Between a write's commit and its end the old value is still given, unless somebody read the new one from the database
+//! meanwhile: nobody has been told of the write yet. A write whose outcome nobody can tell, for example since its caller
+//! has gone away, makes the key unknown.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -46,6 +47,19 @@ impl<V> Slot<V> {
         self.unclear = self.writes > 0;
     }
 
+    fn is_read_by(&self, reading: Option<u64>) -> bool {
+        reading.is_some() && self.read == reading
+    }
+
+    /// Somebody saw a value that is not kept. It may be that of a write that is committed and has not ended: what is known,
+    /// or is being read, may be older, and must not be given to whoever has seen the newer.
+    fn read_elsewhere(&mut self) {
+        if self.writes > 0 {
+            self.value = None;
+            self.read = None;
+        }
+    }
+
     fn is_needed(&self) -> bool {
         self.value.is_some() || self.read.is_some() || self.writes > 0
     }
@@ -64,27 +78,30 @@ impl<K: Hash + Eq + Clone, V> Remembered<K, V> {
 
     /// Says what a read that was not begun here has shown: from the known value, if any, to the next.
     pub(crate) fn learn(&self, key: &K, change: impl FnOnce(&mut V)) {
-        if let Some(value) = lock(&self.state).slots.get_mut(key).and_then(|slot| slot.value.as_mut()) {
-            change(value);
+        if let Some(slot) = lock(&self.state).slots.get_mut(key) {
+            match &mut slot.value {
+                Some(value) => change(value),
+                None => slot.read_elsewhere(),
+            }
         }
     }
 
-    /// To be called before a key is read from the database, to keep what was read. `None`: it can't be kept, since
-    /// somebody else is reading, too.
-    pub(crate) fn reading(&self, key: &K) -> Option<Reading<K, V>> {
+    /// To be called before a key is read from the database, to keep what was read. The answer has to live until it was:
+    /// also a read that can't be kept, for example since somebody else is reading, may have seen more than is known.
+    pub(crate) fn reading(&self, key: &K) -> Reading<K, V> {
         let mut state = lock(&self.state);
-        if state.wide_writes > 0 {
-            return None;
+        let mut number = None;
+        if state.wide_writes == 0 {
+            state.make_room();
+            state.reads_begun += 1;
+            let next = state.reads_begun;
+            let slot = state.slots.entry(key.clone()).or_default();
+            if slot.read.is_none() && !slot.unclear {
+                number = Some(next);
+                slot.read = number;
+            }
         }
-        state.make_room();
-        state.reads_begun += 1;
-        let number = state.reads_begun;
-        let slot = state.slots.entry(key.clone()).or_default();
-        if slot.read.is_some() || slot.unclear {
-            return None;
-        }
-        slot.read = Some(number);
-        Some(Reading { state: Arc::clone(&self.state), key: key.clone(), number })
+        Reading { state: Arc::clone(&self.state), key: key.clone(), number }
     }
 
     /// To be called before a key is written. The answer has to live until the write is committed or undone, wherever
@@ -131,7 +148,8 @@ impl<K: Hash + Eq + Clone, V> State<K, V> {
 pub(crate) struct Reading<K: Hash + Eq, V> {
     state: Arc<Mutex<State<K, V>>>,
     key: K,
-    number: u64,
+    /// `None`: what is read can't be kept.
+    number: Option<u64>,
 }
 
 impl<K: Hash + Eq, V> Reading<K, V> {
@@ -155,7 +173,7 @@ impl<K: Hash + Eq, V> Reading<K, V> {
     fn keep_by(self, value: impl FnOnce(Option<V>) -> V) {
         let mut state = lock(&self.state);
         if let Some(slot) = state.slots.get_mut(&self.key)
-            && slot.read == Some(self.number)
+            && slot.is_read_by(self.number)
         {
             slot.value = Some(value(slot.value.take()));
         }
@@ -166,13 +184,14 @@ impl<K: Hash + Eq, V> Reading<K, V> {
 impl<K: Hash + Eq, V> Drop for Reading<K, V> {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
-        if let Some(slot) = state.slots.get_mut(&self.key)
-            && slot.read == Some(self.number)
-        {
+        let Some(slot) = state.slots.get_mut(&self.key) else { return };
+        if slot.is_read_by(self.number) {
             slot.read = None;
-            if !slot.is_needed() {
-                state.slots.remove(&self.key);
-            }
+        } else {
+            slot.read_elsewhere();
+        }
+        if !slot.is_needed() {
+            state.slots.remove(&self.key);
         }
     }
 }
@@ -252,27 +271,66 @@ mod tests {
     #[test]
     fn a_read_is_kept_unless_a_write_ended_meanwhile() {
         let of = Remembered::new(8);
-        of.reading(&1).unwrap().keep(5);
+        of.reading(&1).keep(5);
         assert_eq!(known(&of, 1), Some(5));
 
-        let reading = of.reading(&2).unwrap();
-        assert!(of.reading(&2).is_none(), "one read at a time");
+        let reading = of.reading(&2);
+        of.reading(&2).keep(4);
+        assert_eq!(known(&of, 2), None, "one read at a time");
         drop(of.writing(&2));
         reading.keep(5);
         assert_eq!(known(&of, 2), None);
 
         // A write that is still open will say what it did.
         let writing = of.writing(&2);
-        of.reading(&2).unwrap().keep(5);
+        of.reading(&2).keep(5);
         assert_eq!(known(&of, 2), Some(5));
         writing.done(higher(6));
         assert_eq!(known(&of, 2), Some(6));
     }
 
     #[test]
+    fn whoever_saw_a_write_before_its_end_is_not_shown_what_was_before_it() {
+        let of = Remembered::new(8);
+        // The first reads before the commit and the second after it; whichever is ready first.
+        for second_is_ready_first in [true, false] {
+            let writing = of.writing(&1);
+            let (first, second) = (of.reading(&1), of.reading(&1));
+            if second_is_ready_first {
+                second.keep(6);
+                first.keep(5);
+            } else {
+                first.keep(5);
+                second.keep(6);
+            }
+            assert_eq!(known(&of, 1), None);
+            of.reading(&1).keep(6);
+            writing.done(higher(6));
+            assert_eq!(known(&of, 1), Some(6));
+            drop(of.writing(&1));
+        }
+        // The same with one whose read could have been kept, had no other write ended meanwhile.
+        let (one, other) = (of.writing(&1), of.writing(&1));
+        let second = of.reading(&1);
+        one.done(higher(5));
+        let first = of.reading(&1);
+        second.keep(6);
+        first.keep(5);
+        assert_eq!(known(&of, 1), None);
+        other.done(higher(6));
+        // And with one who saw it on the way to something else.
+        let writing = of.writing(&1);
+        let first = of.reading(&1);
+        of.learn(&1, |value| *value = 6);
+        first.keep(5);
+        assert_eq!(known(&of, 1), None);
+        drop(writing);
+    }
+
+    #[test]
     fn writes_may_end_in_any_order() {
         let of = Remembered::new(8);
-        of.reading(&1).unwrap().keep(5);
+        of.reading(&1).keep(5);
         let (first, second) = (of.writing(&1), of.writing(&1));
         assert_eq!(known(&of, 1), Some(5));
         second.done(higher(7));
@@ -283,30 +341,31 @@ mod tests {
     #[test]
     fn a_write_that_nobody_can_tell_of_makes_the_key_unknown_until_all_before_it_have_ended() {
         let of = Remembered::new(8);
-        of.reading(&1).unwrap().keep(5);
+        of.reading(&1).keep(5);
         let (first, second) = (of.writing(&1), of.writing(&1));
         drop(second);
         assert_eq!(known(&of, 1), None);
-        assert!(of.reading(&1).is_none());
+        of.reading(&1).keep(4);
+        assert_eq!(known(&of, 1), None);
         first.done(|_| Some(6));
         assert_eq!(known(&of, 1), None, "the second may have undone the first");
-        of.reading(&1).unwrap().keep(9);
+        of.reading(&1).keep(9);
         assert_eq!(known(&of, 1), Some(9));
     }
 
     #[test]
     fn a_write_of_any_keys_forgets_all_and_lets_nothing_be_kept_meanwhile() {
         let of = Remembered::new(8);
-        of.reading(&1).unwrap().keep(5);
-        let (reading, writing) = (of.reading(&2).unwrap(), of.writing(&1));
+        of.reading(&1).keep(5);
+        let (reading, writing) = (of.reading(&2), of.writing(&1));
         let any = of.writing_any();
         assert_eq!(known(&of, 1), None);
         reading.keep(6);
         writing.done(|_| Some(7));
-        assert!(of.reading(&3).is_none());
-        assert_eq!((known(&of, 1), known(&of, 2)), (None, None));
+        of.reading(&3).keep(3);
+        assert_eq!([1, 2, 3].map(|key| known(&of, key)), [None; 3]);
         drop(any);
-        of.reading(&1).unwrap().keep(8);
+        of.reading(&1).keep(8);
         assert_eq!(known(&of, 1), Some(8));
     }
 
@@ -315,7 +374,7 @@ mod tests {
         let of = Remembered::new(16);
         let open: Vec<_> = (0..4_u8).map(|key| of.writing(&key)).collect();
         for key in 4..=255_u8 {
-            of.reading(&key).unwrap().keep(u32::from(key));
+            of.reading(&key).keep(u32::from(key));
             assert!(lock(&of.state).slots.len() <= 16);
         }
         assert_eq!(known(&of, 255), Some(255));
