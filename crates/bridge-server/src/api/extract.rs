@@ -4,6 +4,7 @@ use super::explain;
 use super::speech::Speech;
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
+use crate::files::too_large;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind, decoding};
 use crate::records::IdempotencyKey;
@@ -102,8 +103,7 @@ pub async fn piece(field: &mut Field<'_>, cx: &Context) -> Result<Option<Bytes>,
 
 fn of_form(error: MultipartError, cx: &Context) -> Problem {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let bytes_max = cx.config.files.bytes_max;
-        return Problem::new(ProblemKind::PayloadTooLarge, Message::file_too_large()).with("bytes_max", bytes_max);
+        return too_large(&cx.config.files);
     }
     Problem::new(ProblemKind::Invalid, Message::form_unreadable()).caused_by(error)
 }

@@ -10,6 +10,7 @@ use crate::records::{Acting, Attachment, acting};
 use axum::body::Bytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bridge_model::entropy::hex;
 use sha1::{Digest as _, Sha1};
 
 /// A file that the caller may read.
@@ -65,7 +66,7 @@ impl Found {
                 .caused_by(error)
         })?;
         // It may have been replaced since it was looked for.
-        let tag = quoted(&format!("{:x}", Sha1::digest(&bytes)));
+        let tag = quoted(&hex(&Sha1::digest(&bytes)));
         Ok(Contents { bytes: bytes.into(), tag })
     }
 }

@@ -5,6 +5,7 @@ use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bridge_model::entropy::hex;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
@@ -91,8 +92,8 @@ impl Incoming {
             content_type,
             size: self.size,
             datas: self.datas,
-            sha1: format!("{:x}", self.sha1.finalize()),
-            sha256: format!("{:x}", self.sha256.finalize()),
+            sha1: hex(&self.sha1.finalize()),
+            sha256: hex(&self.sha256.finalize()),
         })
     }
 
@@ -113,7 +114,7 @@ impl Incoming {
 }
 
 /// What a file that is too large is answered with.
-pub(super) fn too_large(config: &config::Files) -> Problem {
+pub fn too_large(config: &config::Files) -> Problem {
     let bytes_max = config.bytes_max;
     Problem::new(ProblemKind::PayloadTooLarge, Message::file_too_large()).with("bytes_max", bytes_max)
 }

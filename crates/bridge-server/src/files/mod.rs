@@ -10,5 +10,5 @@ mod upload;
 
 pub use download::{Contents, Found, find};
 pub use file_id::FileId;
-pub use incoming::{Incoming, NAME_BYTES_MAX};
+pub use incoming::{Incoming, NAME_BYTES_MAX, too_large};
 pub use upload::{Target, Uploaded, upload};

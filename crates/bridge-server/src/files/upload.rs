@@ -44,8 +44,9 @@ pub struct Uploaded {
     pub model: ModelName,
     /// Its record.
     pub record_id: i64,
-    /// Whether the system keeps just what was sent, by its own checksum; a picture that it made smaller is not.
-    pub is_unchanged: bool,
+    /// Whether the system keeps just what was sent, by its own checksum; a picture that it made smaller is not. `null` where
+    /// the system did not say.
+    pub is_unchanged: Option<bool>,
 }
 
 /// Attaches a file to a record.
@@ -66,10 +67,10 @@ pub async fn upload(
         datas,
         may_shrink: target.image_downscale,
     };
-    let kept = acting.attach(&target.model, target.record_id, new).await?;
+    let (attachment, checksum) = acting.attach(&target.model, target.record_id, new).await?;
     Ok(Uploaded {
         success: true,
-        file_id: FileId { system_id: system_id.clone(), attachment: kept.id }.to_string(),
+        file_id: FileId { system_id: system_id.clone(), attachment }.to_string(),
         filename: name,
         size,
         content_type,
@@ -77,6 +78,6 @@ pub async fn upload(
         system_id,
         model: target.model,
         record_id: target.record_id,
-        is_unchanged: kept.checksum.is_some_and(|checksum| checksum == sha1),
+        is_unchanged: checksum.map(|checksum| checksum == sha1),
     })
 }

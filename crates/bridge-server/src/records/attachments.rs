@@ -48,8 +48,14 @@ pub struct Attachment {
 }
 
 impl Acting {
-    /// Attaches a file to a record.
-    pub async fn attach(&self, model: &ModelName, record_id: i64, file: NewAttachment) -> Result<Attachment, Problem> {
+    /// Attaches a file to a record, and answers its number, with the SHA-1 by which the system knows its contents. That is
+    /// `None` where the system did not say: the file is there, so that this is no failure.
+    pub async fn attach(
+        &self,
+        model: &ModelName,
+        record_id: i64,
+        file: NewAttachment,
+    ) -> Result<(i64, Option<String>), Problem> {
         self.check(model, Operation::Update)?;
         // Odoo takes files for records that are not there.
         let context = Map::from_iter([("active_test".to_owned(), json!(false))]);
@@ -69,8 +75,10 @@ impl Acting {
             options.0.insert("image_no_postprocess".to_owned(), json!(true));
         }
         let made = self.perform(&attachments, Work::Create(vec![values]), &options).await?;
+        // The adapter answers a list of as many ids as there were records.
         let id = made.as_array().and_then(|ids| ids.first()).and_then(Value::as_i64).unwrap_or_default();
-        self.find_attachment(id).await?.ok_or_else(|| no_such_record(&attachments, &RecordId::Number(id)))
+        let kept = self.in_time(self.find_attachment(id)).await.and_then(Result::ok).flatten();
+        Ok((id, kept.and_then(|kept| kept.checksum)))
     }
 
     /// A file on a record that the caller may read; `NotFound` for any other.

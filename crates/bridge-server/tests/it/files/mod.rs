@@ -1,17 +1,23 @@
 //! Files on records.
 
 use crate::records::Stage;
-use crate::support::{Answer, Client, Setup, on_both_databases};
+use crate::support::{Answer, Client, Setup, eventually, on_both_databases};
+use bridge_erp::fake::Fault;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 on_both_databases!(
     a_file_comes_back_as_it_was_sent,
     a_part_of_a_file_can_be_asked_for,
     files_follow_the_rights_of_their_record,
     what_is_no_good_upload_is_refused,
+    a_file_that_is_there_is_no_failure,
+    slow_uploads_take_no_places_of_others,
 );
 
 const BOUNDARY: &str = "----boundary-4711";
@@ -199,5 +205,47 @@ async fn what_is_no_good_upload_is_refused(setup: Setup) {
     for file in ["demo-99999", "nonsense", "demo-", "demo-0"] {
         stage.admin.get(&format!("/api/v1/files/download/{file}")).await.expect_problem(404, "NOT_FOUND");
     }
+    stage.end().await;
+}
+
+async fn a_file_that_is_there_is_no_failure(setup: Setup) {
+    let stage = Stage::open(setup).await;
+    // The model of files is read once, after the file was made.
+    stage.erp.faults().fail_method("ir.attachment", "search_read", 100, Fault::Status(500));
+    let made = upload(&stage.admin, form(Some(("a.txt", "text/plain", b"hello")), &PARTNER)).await.expect(200);
+    assert_eq!(made["is_unchanged"], Value::Null);
+    stage.erp.faults().clear();
+    let there = stage.erp.db().ids("ir.attachment");
+    assert_eq!(made["file_id"], format!("demo-{}", there[0]));
+    stage.end().await;
+}
+
+async fn slow_uploads_take_no_places_of_others(setup: Setup) {
+    let setup = setup.config(|config| {
+        config.files.transfers_at_once_max = 1;
+        config.files.transfer_timeout_ms = 3_000;
+        config.server.requests_at_once_max = 1;
+    });
+    let stage = Stage::open(setup).await;
+    let url = stage.admin.request(Method::POST, "/api/v1/files/upload").build().unwrap().url().clone();
+    let mut slow = TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).await.unwrap();
+    let begin = format!(
+        "POST {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 100000\r\n\
+         content-type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n--{BOUNDARY}\r\n",
+        url.path(),
+        stage.admin.token()
+    );
+    slow.write_all(begin.as_bytes()).await.unwrap();
+    let busy = eventually("the one place for files is taken", Duration::from_secs(20), async || {
+        let answer = upload(&stage.admin, form(Some(("a.txt", "text/plain", b"hello")), &PARTNER)).await;
+        (answer.status != 200).then_some(answer)
+    });
+    busy.await.expect_problem(503, "SERVICE_UNAVAILABLE");
+    stage.admin.get("/api/v1/auth/me").await.expect(200);
+    // Nobody waits for ever for the rest of it.
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    upload(&stage.admin, form(Some(("a.txt", "text/plain", b"hello")), &PARTNER)).await.expect(200);
     stage.end().await;
 }

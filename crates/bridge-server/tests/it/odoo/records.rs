@@ -3,9 +3,10 @@
 use super::server::Odoo;
 use crate::files::{download, form, upload};
 use crate::support::{App, Client, Setup};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use flate2::write::ZlibEncoder;
+use flate2::{Compression, Crc};
 use serde_json::{Value, json};
+use std::io::Write as _;
 
 /// A picture of one pixel.
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -243,6 +244,26 @@ async fn purchases(stage: &Stage, product: &Value) {
     assert_eq!(stage.read("purchase.order", &order["id"], &["state"]).await["state"], "purchase");
 }
 
+/// A picture in one colour, so many pixels wide and eight high.
+fn wide_picture(pixels: u32) -> Vec<u8> {
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8; 4], data: &[u8]| {
+        let mut crc = Crc::new();
+        crc.update(kind);
+        crc.update(data);
+        file.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+        file.extend([kind.as_slice(), data, &crc.sum().to_be_bytes()].concat());
+    };
+    // Eight bits of grey for each pixel; each line begins with a byte that names its filter.
+    let size = [pixels.to_be_bytes(), 8u32.to_be_bytes()].concat();
+    chunk(b"IHDR", &[size.as_slice(), &[8, 0, 0, 0, 0]].concat());
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&vec![0; (pixels as usize + 1) * 8]).unwrap();
+    chunk(b"IDAT", &packed.finish().unwrap());
+    chunk(b"IEND", &[]);
+    file
+}
+
 async fn files(stage: &Stage) {
     let id = stage.create("res.partner", json!({ "name": "With files" })).await["id"].to_string();
     let onto = [("system_id", "odoo"), ("model", "res.partner"), ("record_id", id.as_str())];
@@ -255,10 +276,13 @@ async fn files(stage: &Stage) {
     let (status, headers, got) = download(&stage.admin, file, &[("range", "bytes=-5")]).await;
     assert_eq!((status, got), (206, bytes[bytes.len() - 5..].to_vec()));
     assert_eq!(download(&stage.admin, file, &[("if-none-match", headers["etag"].to_str().unwrap())]).await.0, 304);
-    // A picture is kept as it was sent, also one that Odoo would make smaller for its own users.
-    let picture = STANDARD.decode(PIXEL).unwrap();
-    let made = upload(&stage.admin, form(Some(("dot.png", "image/png", &picture)), &onto)).await.expect(200);
-    assert_eq!((&made["is_unchanged"], &made["content_type"]), (&json!(true), &json!("image/png")));
+    // A picture is kept as it was sent, also one that Odoo makes smaller for its own users, unless that is asked for.
+    let picture = wide_picture(4_000);
+    for (downscale, is_unchanged) in [("false", true), ("true", false)] {
+        let onto = [onto[0], onto[1], onto[2], ("image_downscale", downscale)];
+        let made = upload(&stage.admin, form(Some(("wide.png", "image/png", &picture)), &onto)).await.expect(200);
+        assert_eq!((&made["is_unchanged"], &made["content_type"]), (&json!(is_unchanged), &json!("image/png")));
+    }
     let nobody = [("system_id", "odoo"), ("model", "res.partner"), ("record_id", "99999999")];
     let missing = upload(&stage.admin, form(Some(("a.txt", "text/plain", b"a")), &nobody)).await;
     missing.expect_problem(404, "RECORD_NOT_FOUND");
