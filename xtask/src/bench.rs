@@ -21,8 +21,8 @@ pub(crate) struct BenchArgs {
     /// The long log has 10 million changes and not 2 million.
     #[arg(long)]
     full: bool,
-    /// Only the cases whose name contains this: start, receive, pull, devices, long, records, fanout, postgres. The
-    /// page is printed and not written.
+    /// Only the cases whose name contains this: start, receive, pull, devices, long, records, bulkhead, fanout,
+    /// postgres. The page is printed and not written.
     #[arg(long)]
     only: Option<String>,
     /// How often each case and its floors take turns.

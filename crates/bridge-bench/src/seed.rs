@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use bridge_model::clock::{Clock, SystemClock};
 use bridge_model::entropy::SeededEntropy;
 use bridge_model::{Event, ModelName, NewChange, Origin, RecordId, SourceId, SystemKey, Timestamp};
-use bridge_store::{Append, Store, StoreOptions};
+use bridge_store::{Append, NewUser, Role, Store, StoreOptions};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -20,18 +20,14 @@ const MODELS: [&str; 5] = ["sale.order", "sale.order.line", "res.partner", "prod
 /// Appends so many changes to the log of the one tenant; nothing else may have a SQLite database open. Answers the
 /// changes a second.
 pub(crate) async fn fill(database: &Database, changes: i64) -> anyhow::Result<f64> {
-    let options = StoreOptions::new(database.url.clone(), vec![ENCRYPTION_KEY.to_owned()]);
-    let clock = Arc::new(SystemClock);
-    let store = Store::open(options, Arc::<SystemClock>::clone(&clock), Arc::new(SeededEntropy::new(1)))
-        .await
-        .context("open the database")?;
+    let store = open(database).await?;
     let systems = store.all_systems().await.context("look for the system")?;
     let system = systems.first().context("there is no system")?;
     let begin = now();
     let mut next = 1;
     while next <= changes {
         let end = (next + BATCH_ROWS).min(changes + 1);
-        let batch = (next..end).map(|n| change(system.key, n, clock.now())).collect::<anyhow::Result<_>>()?;
+        let batch = (next..end).map(|n| change(system.key, n, SystemClock.now())).collect::<anyhow::Result<_>>()?;
         store
             .append(system.tenant, Append { changes: batch, ..Append::default() })
             .await
@@ -54,6 +50,32 @@ fn change(system: SystemKey, n: i64, occurred_at: Timestamp) -> anyhow::Result<N
         erp_user_id: Some(2),
         ..NewChange::of(system, model, RecordId::Number(n), Event::Write, occurred_at)
     })
+}
+
+/// The admin of the other tenant, with the password of the first one's.
+pub(crate) const OTHER_ADMIN: &str = "other-admin";
+
+/// Makes another tenant with an admin; nothing else may have a SQLite database open.
+pub(crate) async fn other_tenant(database: &Database) -> anyhow::Result<()> {
+    let store = open(database).await?;
+    let admin = store.user_by_name("admin").await.context("look for the admin")?.context("there is no admin")?;
+    let tenant = store.create_tenant("other", "enterprise").await.context("make a tenant")?;
+    let other = NewUser {
+        username: OTHER_ADMIN.to_owned(),
+        password_hash: admin.password_hash,
+        role: Role::Admin,
+        odoo_user_id: None,
+        language: None,
+    };
+    store.create_user(tenant.id, other).await.context("make a user")?;
+    store.close().await;
+    Ok(())
+}
+
+async fn open(database: &Database) -> anyhow::Result<Store> {
+    let options = StoreOptions::new(database.url.clone(), vec![ENCRYPTION_KEY.to_owned()]);
+    let opened = Store::open(options, Arc::new(SystemClock), Arc::new(SeededEntropy::new(1))).await;
+    opened.context("open the database")
 }
 
 /// The `event_id` from which pushed events are numbered: above every change that is filled in.

@@ -1,6 +1,7 @@
 //! The processes that are driven: the real `bridgecore`, the server of the HTTP floor, the demo ERP.
 
 use crate::http::{call_json, request};
+use crate::seed;
 use anyhow::{Context as _, bail};
 use bridge_erp::fake::{Addon, DemoErp, Options};
 use serde_json::{Value, json};
@@ -94,6 +95,7 @@ pub(crate) struct Service {
     /// The admin's.
     admin: String,
     bridgecore: PathBuf,
+    settings: Vec<(String, String)>,
 }
 
 impl Service {
@@ -121,7 +123,8 @@ impl Service {
         let user = json!({"username": "bench-user", "password": PASSWORD, "odoo_user_id": ODOO_USER});
         post(address, "/api/v1/users", &admin, &user).await?;
         let token = log_in(address, "bench-user").await?;
-        Ok(Self { program, database, push_key, token, admin, bridgecore: bridgecore.to_owned() })
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Ok(Self { program, database, push_key, token, admin, bridgecore: bridgecore.to_owned(), settings })
     }
 
     /// Opens a model to the user, for reading.
@@ -150,8 +153,21 @@ impl Service {
     ) -> anyhow::Result<Self> {
         self.program.stop().await?;
         work(&self.database).await?;
-        let program = launch(&self.bridgecore, &self.database, &[]).await?;
+        let settings: Vec<_> = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let program = launch(&self.bridgecore, &self.database, &settings).await?;
         Ok(Self { program, ..self })
+    }
+
+    /// The same service with another tenant, whose system `hanging` is at this address; and the token of their admin.
+    pub(crate) async fn with_other_tenant(self, erp: SocketAddr) -> anyhow::Result<(Self, String)> {
+        let service = self.restarted_after(async |database| seed::other_tenant(database).await).await?;
+        let admin = log_in(service.address(), seed::OTHER_ADMIN).await?;
+        let system = json!({
+            "system_id": "hanging", "system_type": "odoo", "system_version": "19.0",
+            "connection_config": {"url": format!("http://{erp}"), "database": "demo", "username": "admin", "password": "admin"},
+        });
+        post(service.address(), "/api/v1/systems", &admin, &system).await?;
+        Ok((service, admin))
     }
 
     /// Stops it and starts it again so that it answers every pull from the database.

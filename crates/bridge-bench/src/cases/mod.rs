@@ -1,5 +1,6 @@
 //! The cases, in the order of the page.
 
+mod bulkhead;
 mod devices;
 mod fanout;
 mod migration;
@@ -125,6 +126,13 @@ async fn on_sqlite(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         let service = Service::create(program, database, slow.address, settings).await?;
         service.open_reading("res.partner").await?;
         records::behind_slow_erp(bench, &service, &slow).await.context("read passed on to a slow ERP")?;
+        service.program.stop().await?;
+    }
+    if bench.wants("bulkhead") {
+        let (program, database) = (&bench.args.bridgecore, Database::sqlite(folder, "bulkhead")?);
+        let service = Service::create(program, database, bench.erp.address, &bulkhead::SETTINGS).await?;
+        service.open_reading("res.partner").await?;
+        let service = bulkhead::measure(bench, service).await.context("bulkhead")?;
         service.program.stop().await?;
     }
     if bench.wants("fanout") {

@@ -80,7 +80,7 @@ async fn passed_on(
     erp: SocketAddr,
     connections: usize,
 ) -> anyhow::Result<(Turns, Turns)> {
-    let through = Arc::new(load::same(crud(service, &[("cache-control", "no-store")])));
+    let through = Arc::new(load::same(read_passed_on(service)));
     let direct = Arc::new(load::same(request("POST", "/jsonrpc", &[], search_read().to_string().as_bytes())));
     let answer = call_json(erp, &request("POST", "/jsonrpc", &[], search_read().to_string().as_bytes())).await?;
     if answer["result"].as_array().map(Vec::len) != usize::try_from(ROWS).ok() {
@@ -101,7 +101,7 @@ fn row(bench: &mut Bench<'_>, what: &str, connections: usize, turns: &Turns, dir
     bench.report.row(Row::of(what, connections, turns).with_floors([floor]));
 }
 
-async fn one_turn(
+pub(super) async fn one_turn(
     bench: &Bench<'_>,
     pid: u32,
     address: SocketAddr,
@@ -114,6 +114,11 @@ async fn one_turn(
 
 fn fields() -> [&'static str; 5] {
     ["name", "email", "phone", "city", "write_date"]
+}
+
+/// A read that the cache has nothing to do with.
+pub(super) fn read_passed_on(service: &Service) -> Vec<u8> {
+    crud(service, &[("cache-control", "no-store")])
 }
 
 /// The read as the service takes it.

@@ -2,6 +2,7 @@
 
 mod barcode;
 mod business;
+mod keyed;
 mod keys;
 mod main_job;
 mod mirror;
