@@ -386,6 +386,13 @@ pub trait Adapter: fmt::Debug + Send + Sync {
         Err(ErpError::new(ErpErrorKind::UnknownMethod, message))
     }
 
+    /// Asks whether the credential may change a record, without changing it; `AccessDenied` if it may not. A system that
+    /// can't tell answers `UnknownMethod`.
+    async fn check_update(&self, model: &ModelName, id: &RecordId) -> Result<(), ErpError> {
+        let message = format!("this kind of system does not tell who may change {model} {id}");
+        Err(ErpError::new(ErpErrorKind::UnknownMethod, message))
+    }
+
     /// Creates records and answers their keys in the same order. Not safe to repeat.
     async fn create(&self, model: &ModelName, values: Vec<Map<String, Value>>) -> Result<Vec<RecordId>, ErpError>;
 

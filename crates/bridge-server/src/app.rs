@@ -6,6 +6,7 @@ use crate::config::{Config, ms};
 use crate::context::{Context, Parts};
 use crate::detection::Owners;
 use crate::erps::Erps;
+use crate::files::Storages;
 use crate::hub::{self, Hub};
 use crate::ingest::{self, Readers, WalReaders};
 use crate::jobs;
@@ -48,6 +49,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
     let listener =
         TcpListener::bind(config.server.listen).await.with_context(|| format!("listen on {}", config.server.listen))?;
     let address = listener.local_addr().context("find the address")?;
+    let storages = Storages::open(&config.files).context("open the storage of files")?;
     let store = Store::open(store_options(&config), Arc::clone(&clock), Arc::clone(&entropy))
         .await
         .context("open the database")?;
@@ -63,6 +65,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         wal_readers: Arc::new(WalReaders::default()),
         rights: Arc::new(Rights::default()),
         records: Arc::new(Records::new(&config, &metrics, entropy.as_ref()).context("prepare the cache")?),
+        storages: Arc::new(storages),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
         texts: Arc::new(Texts::new().context("read the messages")?),
         mappings: Arc::new(Mappings::new(&config).context("read the field maps")?),

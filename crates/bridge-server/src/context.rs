@@ -4,6 +4,7 @@ use crate::auth::Auth;
 use crate::config::Config;
 use crate::detection::Owners;
 use crate::erps::Erps;
+use crate::files::Storages;
 use crate::hub::Hub;
 use crate::ingest::{Readers, WalReaders};
 use crate::language::Texts;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub rights: Arc<Rights>,
     /// What reading and writing records remembers.
     pub records: Arc<Records>,
+    /// Where the service itself keeps files.
+    pub storages: Arc<Storages>,
     /// Passwords, tokens and keys.
     pub auth: Arc<Auth>,
     /// What people are told, in each language.

@@ -233,7 +233,7 @@ impl Store {
     }
 
     /// Deletes a system; `false` if there is none of that name. Its secrets, its push key, what its users may
-    /// read and what is known of its models are gone; its key and its name stay known for the log, and the name may be registered anew.
+    /// read, what is known of its models and the files on its records are gone; its key and its name stay known for the log, and the name may be registered anew.
     pub async fn delete_system(&self, tenant: TenantId, system_id: &SystemId) -> Result<bool, StoreError> {
         let delete = Statement::new(
             "UPDATE systems SET deleted_at = ?3, is_active = 0, is_primary = 0, push_key_hash = NULL, connection = ''
@@ -263,6 +263,12 @@ impl Store {
             let sql = format!("DELETE FROM {table} WHERE tenant_id = ?1 AND system_key IN {gone}");
             Statement::new(sql, params![tenant, system_id])
         }));
+        // The bytes are not here: a row goes when they are gone.
+        let files = format!(
+            "UPDATE stored_files SET hidden_at = ?3
+             WHERE tenant_id = ?1 AND system_key IN {gone} AND hidden_at IS NULL"
+        );
+        statements.push(Statement::new(files, params![tenant, system_id, self.now()]));
         self.all_or_nothing(statements).await
     }
 

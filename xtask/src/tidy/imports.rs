@@ -48,11 +48,12 @@ const LAYERS: [&[&str]; 8] = [
 /// The context carries every part of the running service from its one place of making to
 /// whoever serves a request, and looks into none of them. `Caller` and `Admin` are the proof of
 /// who is calling, which the functions below ask for instead of finding out themselves.
-const EXCEPTIONS: [(&str, &str); 10] = [
+const EXCEPTIONS: [(&str, &str); 11] = [
     ("context", "auth"),
     ("context", "limits"),
     ("context", "ingest"),
     ("context", "detection"),
+    ("context", "files"),
     ("context", "mapping"),
     ("context", "mirror"),
     ("context", "records"),

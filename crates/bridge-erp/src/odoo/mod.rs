@@ -278,6 +278,10 @@ impl Adapter for Odoo {
         read_as::search_read(&self.caller, erp_user_id, query).await
     }
 
+    async fn check_update(&self, model: &ModelName, id: &RecordId) -> Result<(), ErpError> {
+        rights::check_update(&self.caller, model, id).await
+    }
+
     async fn readable_models(&self, erp_user_id: i64, models: &[ModelName]) -> Result<Vec<ModelName>, ErpError> {
         let owner = self.owner().await?;
         let outcome = rights::readable(&self.caller, owner, erp_user_id, models).await;

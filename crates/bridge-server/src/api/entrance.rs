@@ -8,6 +8,7 @@ use super::error;
 use super::linger::Rest;
 use super::speech::Speech;
 use super::time_out::Waiting;
+use super::transfer;
 use crate::config::ms;
 use crate::context::Context;
 use crate::language::Message;
@@ -39,6 +40,8 @@ pub(super) struct Entrance {
     places: Option<Arc<Semaphore>>,
     timeout: Duration,
     body_bytes_max: usize,
+    /// Whether an answer keeps its place until it has been sent.
+    is_transfer: bool,
 }
 
 impl Entrance {
@@ -51,6 +54,7 @@ impl Entrance {
             places: None,
             timeout: ms(server.request_timeout_ms),
             body_bytes_max: server.body_bytes_max,
+            is_transfer: false,
         }
     }
 
@@ -67,6 +71,7 @@ impl Entrance {
             places: Some(Arc::new(Semaphore::new(files.transfers_at_once_max))),
             timeout: ms(files.transfer_timeout_ms),
             body_bytes_max: files.bytes_max.saturating_add(FORM_BYTES),
+            is_transfer: true,
         }
     }
 }
@@ -100,7 +105,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let Entrance { cx, places, timeout, body_bytes_max } = self.entrance.clone();
+        let Entrance { cx, places, timeout, body_bytes_max, is_transfer } = self.entrance.clone();
         let visit = Visit::begin(&cx, &request);
         let span = visit.span.clone();
         request.extensions_mut().insert(visit.speech.clone());
@@ -113,8 +118,11 @@ where
             let handled = async {
                 let response = match places {
                     None => into_response(answer.await),
-                    Some(places) => match places.try_acquire() {
-                        Ok(_place) => waiting.in_time(timeout, answer).await,
+                    Some(places) => match places.try_acquire_owned() {
+                        Ok(place) => {
+                            let response = waiting.in_time(timeout, answer).await;
+                            if is_transfer { transfer::keep(place, timeout, response) } else { response }
+                        }
                         Err(_) => busy(),
                     },
                 };

@@ -9,6 +9,7 @@ mod openapi;
 mod rest;
 mod speech;
 mod time_out;
+mod transfer;
 mod ws;
 
 use crate::context::Context;

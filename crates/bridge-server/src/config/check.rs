@@ -1,8 +1,9 @@
 //! Says what can't work, before anything starts.
 
-use super::Config;
+use super::{Config, FileStorage, ms};
 use anyhow::ensure;
 use redis::Client;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// The longest time that a setting may name, in milliseconds: a hundred years. Beyond, sums of times overflow.
@@ -25,6 +26,7 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     );
     numbers(config)?;
     times(config)?;
+    files(config)?;
     let Config { sync, ingest, .. } = config;
     ensure!(
         sync.limit_default <= sync.limit_max,
@@ -58,6 +60,22 @@ fn keys(config: &Config) -> anyhow::Result<()> {
     ensure!(
         !config.security.encryption_keys.is_empty(),
         "security.encryption_keys must hold at least one Fernet key; `bridgecore keys` makes one"
+    );
+    Ok(())
+}
+
+fn files(config: &Config) -> anyhow::Result<()> {
+    let files = &config.files;
+    ensure!(
+        files.storage != FileStorage::Folder || !files.folder.is_empty(),
+        "files.folder must name the folder in which files are kept, since files.storage is \"folder\""
+    );
+    let hours = files.removal_hours;
+    ensure!((1..=24 * DAYS_MAX).contains(&hours), "files.removal_hours must be between 1 and {}", 24 * DAYS_MAX);
+    // Or the bytes of an upload that is still under way could be removed.
+    ensure!(
+        ms(files.transfer_timeout_ms) * 2 <= Duration::from_secs(hours * 3_600),
+        "files.removal_hours must be at least twice as long as files.transfer_timeout_ms"
     );
     Ok(())
 }
@@ -261,7 +279,7 @@ mod tests {
     #[test]
     fn what_would_panic_or_spin_is_refused_by_name() {
         check(&good()).unwrap();
-        let wrong: [(&str, Change); 12] = [
+        let wrong: [(&str, Change); 14] = [
             ("live.heartbeat_ms", |config| config.live.heartbeat_ms = 9),
             ("live.head_poll_ms", |config| config.live.head_poll_ms = 0),
             ("ingest.pull_interval_min_ms", |config| config.ingest.pull_interval_min_ms = 0),
@@ -274,6 +292,8 @@ mod tests {
             ("sync.retry_window_ms", |config| config.sync.retry_window_ms = u64::MAX),
             ("retention.log_days", |config| config.retention.log_days = 0),
             ("erp.calls_at_once_max", |config| config.erp.calls_at_once_max = 0),
+            ("files.folder", |config| config.files.storage = FileStorage::Folder),
+            ("files.removal_hours", |config| config.files.transfer_timeout_ms = 13 * 3_600_000),
         ];
         for (name, change) in wrong {
             let mut config = good();

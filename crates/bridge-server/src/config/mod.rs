@@ -14,7 +14,7 @@ mod wal;
 pub use batch::Batch;
 pub use cache::Cache;
 pub use detection::Detection;
-pub use files::Files;
+pub use files::{FileStorage, Files};
 pub use migration::Migration;
 pub use records::Records;
 pub use tasks::Tasks;
@@ -64,7 +64,7 @@ pub struct Config {
     pub tasks: Tasks,
     /// What is kept of what was read.
     pub cache: Cache,
-    /// How files are passed on.
+    /// How files are passed on, and where they are kept.
     pub files: Files,
     /// How long things are kept.
     pub retention: Retention,

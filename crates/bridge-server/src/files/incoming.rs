@@ -1,5 +1,6 @@
-//! A file on its way in: encoded for the system, hashed and judged while it arrives.
+//! A file on its way in: encoded for the system or written to a disk, hashed and judged while it arrives.
 
+use super::storage::{Spool, Storages};
 use crate::config;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
@@ -16,16 +17,31 @@ const HEAD_BYTES: usize = 8 * 1024;
 pub const NAME_BYTES_MAX: usize = 255;
 
 /// A file of which some has arrived.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Incoming {
     size: usize,
     head: Vec<u8>,
+    sha256: Sha256,
+    has_nul: bool,
+    contents: Arriving,
+}
+
+/// What has arrived of its contents.
+#[derive(Debug)]
+enum Arriving {
+    /// For an ERP, in memory.
+    Encoded(Encoded),
+    /// For a place of our own.
+    Spooled(Spool),
+}
+
+/// Contents as an ERP takes them.
+#[derive(Debug, Default)]
+struct Encoded {
     /// What is too short to be encoded by itself: up to two bytes.
     rest: Vec<u8>,
     datas: String,
     sha1: Sha1,
-    sha256: Sha256,
-    has_nul: bool,
 }
 
 /// A file that has arrived.
@@ -34,45 +50,49 @@ pub(super) struct Arrived {
     pub(super) name: String,
     pub(super) content_type: String,
     pub(super) size: usize,
-    pub(super) datas: String,
-    pub(super) sha1: String,
     pub(super) sha256: String,
+    pub(super) contents: Contents,
+}
+
+/// Its contents.
+#[derive(Debug)]
+pub(super) enum Contents {
+    /// In Base64, with the SHA-1 by which an ERP knows them.
+    Encoded { datas: String, sha1: String },
+    /// On a disk.
+    Spooled(Spool),
 }
 
 impl Incoming {
+    /// Nothing has arrived yet of a file that goes where new files go.
+    pub async fn begin(storages: &Storages) -> Result<Self, Problem> {
+        let contents = match storages.of_new_files() {
+            None => Arriving::Encoded(Encoded::default()),
+            Some(place) => Arriving::Spooled(storages.spool(place).await?),
+        };
+        Ok(Self { size: 0, head: Vec::new(), sha256: Sha256::new(), has_nul: false, contents })
+    }
+
     /// Takes the next piece; `PayloadTooLarge` if there is more than `files.bytes_max`.
-    pub fn push(&mut self, piece: &[u8], config: &config::Files) -> Result<(), Problem> {
+    pub async fn push(&mut self, piece: &[u8], config: &config::Files) -> Result<(), Problem> {
         self.size = self.size.saturating_add(piece.len());
         if self.size > config.bytes_max {
             return Err(too_large(config));
         }
-        self.sha1.update(piece);
         self.sha256.update(piece);
         self.has_nul |= piece.contains(&0);
         let wanted = HEAD_BYTES.saturating_sub(self.head.len()).min(piece.len());
         self.head.extend_from_slice(&piece[..wanted]);
-        // Three bytes make four characters; what is left over waits for the next piece.
-        let wanted = if self.rest.is_empty() { 0 } else { (3 - self.rest.len()).min(piece.len()) };
-        let (first, piece) = piece.split_at(wanted);
-        self.rest.extend_from_slice(first);
-        if self.rest.len() == 3 {
-            STANDARD.encode_string(&self.rest, &mut self.datas);
-            self.rest.clear();
+        match &mut self.contents {
+            Arriving::Encoded(encoded) => encoded.push(piece),
+            Arriving::Spooled(spool) => spool.write(piece).await?,
         }
-        let (whole, last) = piece.split_at(piece.len() - piece.len() % 3);
-        STANDARD.encode_string(whole, &mut self.datas);
-        self.rest.extend_from_slice(last);
         Ok(())
     }
 
     /// The whole file, with the name and the type that its sender gives it; `UnsupportedMediaType` if such files are not
     /// taken.
-    pub(super) fn end(
-        mut self,
-        name: &str,
-        declared: Option<&str>,
-        config: &config::Files,
-    ) -> Result<Arrived, Problem> {
+    pub(super) fn end(self, name: &str, declared: Option<&str>, config: &config::Files) -> Result<Arrived, Problem> {
         let name = plain_name(name)?;
         if self.size == 0 {
             return Err(Problem::field("file", Reason::not_empty()));
@@ -86,15 +106,11 @@ impl Incoming {
             .with("content_type", content_type)
             .with("types", config.types.clone()));
         }
-        STANDARD.encode_string(&self.rest, &mut self.datas);
-        Ok(Arrived {
-            name,
-            content_type,
-            size: self.size,
-            datas: self.datas,
-            sha1: hex(&self.sha1.finalize()),
-            sha256: hex(&self.sha256.finalize()),
-        })
+        let contents = match self.contents {
+            Arriving::Encoded(encoded) => encoded.end(),
+            Arriving::Spooled(spool) => Contents::Spooled(spool),
+        };
+        Ok(Arrived { name, content_type, size: self.size, sha256: hex(&self.sha256.finalize()), contents })
     }
 
     /// The type by the contents. Where they don't tell it, a text may be what its sender says that it is; anything else
@@ -110,6 +126,28 @@ impl Incoming {
         let declared = declared.trim().to_ascii_lowercase();
         let is_text = declared.starts_with("text/") || declared == "application/json" || declared == "application/xml";
         if is_text { declared } else { "text/plain".to_owned() }
+    }
+}
+
+impl Encoded {
+    fn push(&mut self, piece: &[u8]) {
+        self.sha1.update(piece);
+        // Three bytes make four characters; what is left over waits for the next piece.
+        let wanted = if self.rest.is_empty() { 0 } else { (3 - self.rest.len()).min(piece.len()) };
+        let (first, piece) = piece.split_at(wanted);
+        self.rest.extend_from_slice(first);
+        if self.rest.len() == 3 {
+            STANDARD.encode_string(&self.rest, &mut self.datas);
+            self.rest.clear();
+        }
+        let (whole, last) = piece.split_at(piece.len() - piece.len() % 3);
+        STANDARD.encode_string(whole, &mut self.datas);
+        self.rest.extend_from_slice(last);
+    }
+
+    fn end(mut self) -> Contents {
+        STANDARD.encode_string(&self.rest, &mut self.datas);
+        Contents::Encoded { datas: self.datas, sha1: hex(&self.sha1.finalize()) }
     }
 }
 
@@ -140,11 +178,15 @@ mod tests {
 
     fn arrived(pieces: &[&[u8]], name: &str, declared: Option<&str>) -> Result<Arrived, Problem> {
         let config = config::Files::default();
-        let mut incoming = Incoming::default();
-        for piece in pieces {
-            incoming.push(piece, &config)?;
-        }
-        incoming.end(name, declared, &config)
+        let storages = Storages::open(&config).unwrap();
+        let arriving = async {
+            let mut incoming = Incoming::begin(&storages).await?;
+            for piece in pieces {
+                incoming.push(piece, &config).await?;
+            }
+            incoming.end(name, declared, &config)
+        };
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(arriving)
     }
 
     proptest! {
@@ -154,10 +196,11 @@ mod tests {
             prop_assume!(!whole.is_empty() && infer::get(&whole).is_none());
             let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
             let file = arrived(&pieces, "a", None).unwrap();
-            prop_assert_eq!(STANDARD.decode(&file.datas).unwrap(), whole.clone());
+            let Contents::Encoded { datas, sha1 } = file.contents else { panic!("not for an ERP") };
+            prop_assert_eq!(STANDARD.decode(&datas).unwrap(), whole.clone());
             prop_assert_eq!(file.size, whole.len());
             prop_assert_eq!(file.sha256, format!("{:x}", Sha256::digest(&whole)));
-            prop_assert_eq!(file.sha1, format!("{:x}", Sha1::digest(&whole)));
+            prop_assert_eq!(sha1, format!("{:x}", Sha1::digest(&whole)));
         }
     }
 

@@ -1,13 +1,16 @@
 //! `POST /api/v1/files/upload`
 
-use super::FileId;
-use super::incoming::{Arrived, Incoming};
+use super::incoming::{Arrived, Contents, Incoming};
+use super::{FileId, Spool, StorageKey};
 use crate::auth::Caller;
 use crate::context::Context;
-use crate::problem::Problem;
+use crate::language::Message;
+use crate::problem::{Problem, ProblemKind};
 use crate::records::{NewAttachment, acting};
 use bridge_model::{ModelName, SystemId};
+use bridge_store::StoredFile;
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// Where a file goes.
@@ -19,7 +22,7 @@ pub struct Target {
     pub model: ModelName,
     /// The record.
     pub record_id: i64,
-    /// Whether the system may make a large picture smaller.
+    /// Whether the system may make a large picture smaller, where it keeps the file.
     pub image_downscale: bool,
 }
 
@@ -44,12 +47,12 @@ pub struct Uploaded {
     pub model: ModelName,
     /// Its record.
     pub record_id: i64,
-    /// Whether the system keeps just what was sent, by its own checksum; a picture that it made smaller is not. `null` where
-    /// the system did not say.
+    /// Whether what is kept is just what was sent. Where the system keeps it, its own checksum tells: a picture that it
+    /// made smaller is not, and it is `null` where the system did not say.
     pub is_unchanged: Option<bool>,
 }
 
-/// Attaches a file to a record.
+/// Puts a file onto a record, there where new files are kept.
 pub async fn upload(
     cx: &Context,
     caller: &Caller,
@@ -58,26 +61,61 @@ pub async fn upload(
     name: &str,
     declared: Option<&str>,
 ) -> Result<Uploaded, Problem> {
-    let Arrived { name, content_type, size, datas, sha1, sha256 } = file.end(name, declared, &cx.config.files)?;
+    let Arrived { name, content_type, size, sha256, contents } = file.end(name, declared, &cx.config.files)?;
     let system_id = cx.erps.system_of(&cx.store, caller.tenant, target.system_id.as_ref()).await?.system_id.clone();
     let acting = acting(cx, caller, &system_id).await?;
-    let new = NewAttachment {
-        name: name.clone(),
-        content_type: content_type.clone(),
-        datas,
-        may_shrink: target.image_downscale,
+    let Target { model, record_id, image_downscale, .. } = target;
+    let (file_id, is_unchanged) = match contents {
+        Contents::Encoded { datas, sha1 } => {
+            let (name, content_type) = (name.clone(), content_type.clone());
+            let new = NewAttachment { name, content_type, datas, may_shrink: image_downscale };
+            let (attachment, checksum) = acting.attach(&model, record_id, new).await?;
+            let file_id = FileId::InErp { system_id: system_id.clone(), attachment };
+            (file_id, checksum.map(|checksum| checksum == sha1))
+        }
+        Contents::Spooled(spool) => {
+            acting.check_attach(&model, record_id).await?;
+            let file = StoredFile {
+                tenant: caller.tenant,
+                id: cx.entropy.hex(16),
+                system: acting.system(),
+                model: model.clone(),
+                record_id,
+                name: name.clone(),
+                content_type: content_type.clone(),
+                size: size as u64,
+                sha256: sha256.clone(),
+                place: spool.place(),
+                created_by: caller.user,
+                created_at: cx.clock.now(),
+            };
+            store(cx, &file, spool).await?;
+            (FileId::Stored(file.id), Some(true))
+        }
     };
-    let (attachment, checksum) = acting.attach(&target.model, target.record_id, new).await?;
     Ok(Uploaded {
         success: true,
-        file_id: FileId { system_id: system_id.clone(), attachment }.to_string(),
+        file_id: file_id.to_string(),
         filename: name,
         size,
         content_type,
         sha256,
         system_id,
-        model: target.model,
-        record_id: target.record_id,
-        is_unchanged: checksum.map(|checksum| checksum == sha1),
+        model,
+        record_id,
+        is_unchanged,
     })
+}
+
+/// Keeps a file. Its row comes first, so that whatever happens the bytes can be found and removed; nobody sees it before
+/// they are there for good.
+async fn store(cx: &Context, file: &StoredFile, spool: Spool) -> Result<(), Problem> {
+    cx.store.begin_stored_file(file).await?;
+    cx.storages.store(file.place, StorageKey { tenant: file.tenant, id: &file.id }, spool).await?;
+    let begun_after = cx.clock.now().minus(Duration::from_secs(cx.config.files.removal_hours * 3_600));
+    if cx.store.show_stored_file(file.tenant, &file.id, begun_after).await? {
+        return Ok(());
+    }
+    // The system was deleted meanwhile, or this took so long that the bytes may be gone.
+    Err(Problem::new(ProblemKind::Busy, Message::request_too_slow()))
 }

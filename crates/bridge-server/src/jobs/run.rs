@@ -3,6 +3,7 @@
 use super::clean_up;
 use super::renew_key::{self, RENEW_KEY};
 use crate::context::Context;
+use crate::files;
 use crate::metrics::Timer;
 use crate::supervise::caught;
 use anyhow::Context as _;
@@ -14,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 /// The kinds of job that this binary does.
-const KINDS: &[&str] = &[CLEAN_UP, LOOK_AT_KEYS, RENEW_KEY];
+const KINDS: &[&str] = &[CLEAN_UP, LOOK_AT_KEYS, RENEW_KEY, SWEEP_FILES];
 const CLEAN_UP: &str = "clean_up";
 const LOOK_AT_KEYS: &str = "look_at_keys";
+const SWEEP_FILES: &str = "sweep_files";
 
 /// What happens again and again: a name, which is also the job's kind, and when, as cron in UTC.
-const SCHEDULES: &[(&str, &str)] = &[(CLEAN_UP, "17 * * * *"), (LOOK_AT_KEYS, "41 * * * *")];
+const SCHEDULES: &[(&str, &str)] =
+    &[(CLEAN_UP, "17 * * * *"), (LOOK_AT_KEYS, "41 * * * *"), (SWEEP_FILES, "29 * * * *")];
 
 /// How often due work is looked for.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -97,6 +100,7 @@ async fn perform(cx: &Context, job: &Job) -> anyhow::Result<()> {
     match job.kind.as_str() {
         CLEAN_UP => clean_up::clean_up(cx).await.context("clean up"),
         LOOK_AT_KEYS => renew_key::look_at_all(cx).await.context("look at the systems' API keys"),
+        SWEEP_FILES => files::sweep(cx).await.context("sweep files"),
         RENEW_KEY => renew_key::look_at(cx, job.tenant, &job.payload).await,
         other => Err(anyhow::anyhow!("this version does not know jobs of kind {other}")),
     }

@@ -97,6 +97,7 @@ no_such_attachment = لا يوجد ملف كهذا أو لا يحق لك قرا�
 file_too_large = الملف أكبر مما تقبله هذه الخدمة
 file_type_not_taken = لا تُقبل الملفات من النوع { $kind }
 range_beyond_file = ينتهي الملف قبل هذا النطاق
+file_storage_away = تعذّر الوصول إلى مخزن الملفات؛ أعد المحاولة بعد قليل
 no_such_model = ليس في النظام نموذج باسم { $model }
 no_such_erp_method = ليس في النموذج { $model } دالة عامة بهذا الاسم
 erp_saturated = الطلبات على هذا النظام كثيرة جدًا الآن؛ أعد المحاولة بعد قليل

@@ -88,6 +88,7 @@ no_such_attachment = There is no such file, or you may not read it
 file_too_large = The file is larger than this service takes
 file_type_not_taken = Files of the type { $kind } are not taken
 range_beyond_file = The file ends before this range
+file_storage_away = The storage of files can't be reached; try again shortly
 no_such_model = The system has no model { $model }
 no_such_erp_method = { $model } has no public method of this name
 erp_saturated = There are too many requests for this system at this moment; try again shortly

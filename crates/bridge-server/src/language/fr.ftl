@@ -88,6 +88,7 @@ no_such_attachment = Ce fichier n’existe pas, ou vous ne pouvez pas le lire
 file_too_large = Le fichier est plus grand que ce que ce service accepte
 file_type_not_taken = Les fichiers du type { $kind } ne sont pas acceptés
 range_beyond_file = Le fichier se termine avant cet intervalle
+file_storage_away = Le stockage des fichiers est inaccessible ; réessayez dans un instant
 no_such_model = Le système n’a pas de modèle « { $model } »
 no_such_erp_method = « { $model } » n’a pas de méthode publique de ce nom
 erp_saturated = Trop de requêtes visent ce système en ce moment ; réessayez sous peu

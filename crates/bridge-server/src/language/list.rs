@@ -95,6 +95,7 @@ messages! { Message:
     file_too_large();
     file_type_not_taken(kind: Text);
     range_beyond_file();
+    file_storage_away();
     no_such_model(model: Text);
     no_such_erp_method(model: Text);
     erp_saturated();

@@ -1,5 +1,5 @@
-//! Files on records, as the system itself keeps them: whoever may change a record may attach a file to it, and whoever
-//! may read it sees what is attached.
+//! Files on records, and the rights to them: whoever may change a record may attach a file to it, and whoever may read it
+//! sees what is attached. That holds for files that the system itself keeps and for those that are kept elsewhere.
 
 use super::problems::no_such_record;
 use super::{Acting, Options, Record};
@@ -58,11 +58,7 @@ impl Acting {
     ) -> Result<(i64, Option<String>), Problem> {
         self.check(model, Operation::Update)?;
         // Odoo takes files for records that are not there.
-        let context = Map::from_iter([("active_test".to_owned(), json!(false))]);
-        let there = self.rows(model, json!([["id", "=", record_id]]), &["id"], context).await?;
-        if there.is_empty() {
-            return Err(no_such_record(model, &RecordId::Number(record_id)));
-        }
+        self.check_sees(model, record_id).await?;
         let attachments = ModelName::parse(ATTACHMENT)?;
         let mut values = Record::new();
         values.insert("name".to_owned(), file.name.into());
@@ -79,6 +75,28 @@ impl Acting {
         let id = made.as_array().and_then(|ids| ids.first()).and_then(Value::as_i64).unwrap_or_default();
         let kept = self.in_time(self.find_attachment(id)).await.and_then(Result::ok).flatten();
         Ok((id, kept.and_then(|kept| kept.checksum)))
+    }
+
+    /// Refuses a file for a record, as the system itself would, that is to be kept elsewhere.
+    pub async fn check_attach(&self, model: &ModelName, record_id: i64) -> Result<(), Problem> {
+        self.check(model, Operation::Update)?;
+        self.check_sees(model, record_id).await?;
+        self.asked(model, self.adapter.check_update(model, &RecordId::Number(record_id))).await
+    }
+
+    /// Whether the caller may read files on a record that are kept elsewhere: whether they may read the record.
+    pub async fn may_read_files_of(&self, model: &ModelName, record_id: i64) -> Result<bool, Problem> {
+        // That there is a file on a record that may not be seen is not said.
+        if self.check(model, Operation::Read).is_err() {
+            return Ok(false);
+        }
+        match self.check_sees(model, record_id).await {
+            Ok(()) => Ok(true),
+            Err(problem) => match problem.kind {
+                ProblemKind::RecordNotFound | ProblemKind::ModelNotFound | ProblemKind::ErpAccessDenied => Ok(false),
+                _ => Err(problem),
+            },
+        }
     }
 
     /// A file on a record that the caller may read; `NotFound` for any other.
@@ -101,6 +119,13 @@ impl Acting {
             Some(_) => Ok(String::new()),
             None => Err(no_such_attachment()),
         }
+    }
+
+    /// `RecordNotFound` for a record that is not there, or that the caller may not see.
+    async fn check_sees(&self, model: &ModelName, record_id: i64) -> Result<(), Problem> {
+        let context = Map::from_iter([("active_test".to_owned(), json!(false))]);
+        let there = self.rows(model, json!([["id", "=", record_id]]), &["id"], context).await?;
+        if there.is_empty() { Err(no_such_record(model, &RecordId::Number(record_id))) } else { Ok(()) }
     }
 
     async fn find_attachment(&self, id: i64) -> Result<Option<Attachment>, Problem> {

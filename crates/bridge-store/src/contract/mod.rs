@@ -25,6 +25,7 @@ mod records;
 mod rights;
 mod source;
 mod sqlite_only;
+mod stored_files;
 mod systems;
 mod tasks;
 mod wal;

@@ -39,6 +39,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(12, "0012_mappings"),
     migration!(13, "0013_tasks"),
     migration!(14, "0014_keyed_writes"),
+    migration!(15, "0015_stored_files"),
 ];
 
 /// The table that records which steps a database has had.

@@ -9,7 +9,6 @@ use crate::files::{self, Contents, Found, Incoming, Target, Uploaded};
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::extract::multipart::Field;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -18,6 +17,7 @@ use bridge_model::{ModelName, SystemId};
 use http_range_header::parse_range_header;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -52,15 +52,17 @@ struct FileForm {
     model: ModelName,
     /// The record.
     record_id: i64,
-    /// Whether the ERP may make a large picture smaller, as it does with those that its own users attach.
+    /// Whether the ERP may make a large picture smaller, as it does with those that its own users attach. Where the service
+    /// keeps the file, it stays as it is.
     #[schema(default = false)]
     image_downscale: Option<bool>,
 }
 
 /// Put a file onto a record
 ///
-/// It becomes an attachment of the record in the ERP. The caller needs the right to change the record. The type of a file
-/// is told by its contents, where they tell it; `files.types` and `files.bytes_max` of the service say what is taken.
+/// It becomes an attachment of the record in the ERP, or the service itself keeps it, as `files.storage` says. The caller
+/// needs the right to change the record. The type of a file is told by its contents, where they tell it; `files.types` and
+/// `files.bytes_max` of the service say what is taken.
 #[utoipa::path(
     post,
     path = "/api/v1/files/upload",
@@ -90,9 +92,9 @@ async fn upload(State(cx): State<Context>, caller: Caller, mut form: Form) -> Re
                 return Err(Problem::field("file", Reason::file_name(files::NAME_BYTES_MAX)));
             };
             let declared = field.content_type().map(str::to_owned);
-            let mut incoming = Incoming::default();
+            let mut incoming = Incoming::begin(&cx.storages).await?;
             while let Some(piece) = piece(&mut field, &cx).await? {
-                incoming.push(&piece, &cx.config.files)?;
+                incoming.push(&piece, &cx.config.files).await?;
             }
             file = Some((incoming, given, declared));
             continue;
@@ -173,15 +175,16 @@ async fn download(
     {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    let contents = found.contents().await?;
-    let range = match headers.get(header::RANGE).and_then(|range| range.to_str().ok()) {
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let choose = |tag: &str, size| match range {
         // A part of another file than the one that the client has begun with would spoil it.
-        Some(range) if !headers.contains_key(header::IF_RANGE) || names(&headers, &header::IF_RANGE, &contents.tag) => {
-            part(range, contents.bytes.len() as u64)?
+        Some(range) if !headers.contains_key(header::IF_RANGE) || names(&headers, &header::IF_RANGE, tag) => {
+            part(range, size)
         }
-        _ => None,
+        _ => Ok(None),
     };
-    Ok(answer(&found, contents, range))
+    let contents = found.open(&cx, choose).await?;
+    Ok(answer(&found, contents))
 }
 
 /// Whether a header names an entity tag.
@@ -190,29 +193,27 @@ fn names(headers: &HeaderMap, header: &header::HeaderName, tag: &str) -> bool {
     given.split(',').any(|one| one.trim() == tag || one.trim() == "*")
 }
 
-/// The range that is asked for, its end included; `None` for all, also where there are several, which nobody needs.
-fn part(range: &str, size: u64) -> Result<Option<(u64, u64)>, Problem> {
+/// The range that is asked for; `None` for all, also where there are several, which nobody needs.
+fn part(range: &str, size: u64) -> Result<Option<Range<u64>>, Problem> {
     // What is no range is as if it was not there (RFC 9110, section 14.2).
     let Ok(ranges) = parse_range_header(range) else { return Ok(None) };
     let ranges = ranges
         .validate(size)
         .map_err(|_| Problem::new(ProblemKind::RangeNotSatisfiable, Message::range_beyond_file()).with("size", size))?;
     Ok(match ranges.as_slice() {
-        [one] => Some((*one.start(), *one.end())),
+        [one] => Some(*one.start()..one.end().saturating_add(1)),
         _ => None,
     })
 }
 
-fn answer(found: &Found, contents: Contents, range: Option<(u64, u64)>) -> Response {
-    let size = contents.bytes.len();
-    let mut response = match range {
-        Some((first, last)) => {
-            let at = |place: u64| usize::try_from(place).unwrap_or(size).min(size);
-            let part = contents.bytes.slice(at(first)..at(last.saturating_add(1)));
-            let says = [(header::CONTENT_RANGE, format!("bytes {first}-{last}/{size}"))];
-            (StatusCode::PARTIAL_CONTENT, says, Body::from(part)).into_response()
+fn answer(found: &Found, contents: Contents) -> Response {
+    let Contents { body, tag, size, part } = contents;
+    let mut response = match part {
+        Some(part) => {
+            let says = [(header::CONTENT_RANGE, format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1)))];
+            (StatusCode::PARTIAL_CONTENT, says, body).into_response()
         }
-        None => Body::from(contents.bytes).into_response(),
+        None => body.into_response(),
     };
     let name = utf8_percent_encode(found.name(), NAME);
     let kind = found.content_type().and_then(|kind| HeaderValue::from_str(kind).ok());
@@ -226,7 +227,7 @@ fn answer(found: &Found, contents: Contents, range: Option<(u64, u64)>) -> Respo
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if let Ok(tag) = HeaderValue::try_from(contents.tag) {
+    if let Ok(tag) = HeaderValue::try_from(tag) {
         headers.insert(header::ETAG, tag);
     }
     response

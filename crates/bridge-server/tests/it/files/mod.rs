@@ -1,5 +1,7 @@
 //! Files on records.
 
+pub(crate) mod folder;
+
 use crate::records::Stage;
 use crate::support::{Answer, Client, Setup, eventually, on_both_databases};
 use bridge_erp::fake::Fault;
@@ -132,6 +134,11 @@ async fn a_part_of_a_file_can_be_asked_for(setup: Setup) {
 }
 
 async fn files_follow_the_rights_of_their_record(setup: Setup) {
+    follow_rights(setup, "SYSTEM_NOT_FOUND").await;
+}
+
+/// `to_rivals` is the code that other tenants get.
+async fn follow_rights(setup: Setup, to_rivals: &str) {
     let stage = Stage::new(setup).await;
     let form = |model: &str, record: &str| {
         form(Some(("a.txt", "text/plain", b"hello")), &[("system_id", "demo"), ("model", model), ("record_id", record)])
@@ -158,11 +165,13 @@ async fn files_follow_the_rights_of_their_record(setup: Setup) {
     ann.post(&format!("/api/v1/users/{id}/links"), &link).await.expect(201);
     upload(&ann, form("res.partner", "1")).await.expect(200);
     upload(&ann, form("account.move", &invoice.to_string())).await.expect_problem(403, "ERP_ACCESS_DENIED");
+    // Whoever may only read a record puts nothing onto it.
+    upload(&ann, form("res.country", "1")).await.expect_problem(403, "ERP_ACCESS_DENIED");
     ann.get(&path).await.expect(200);
     ann.get(&closed).await.expect_problem(404, "NOT_FOUND");
     stage.admin.get(&closed).await.expect(200);
     let other = stage.app.other_tenant("rival").await;
-    other.get(&path).await.expect_problem(404, "SYSTEM_NOT_FOUND");
+    other.get(&path).await.expect_problem(404, to_rivals);
     stage.app.anonymous().get(&path).await.expect_problem(401, "AUTHENTICATION_FAILED");
     stage.end().await;
 }
