@@ -8,6 +8,7 @@ mod keyed;
 mod lines;
 mod links;
 mod protection;
+mod recorded;
 mod rights;
 
 use crate::support::{Answer, App, Client, Setup, demo_erp, register_demo_system};
