@@ -1,8 +1,8 @@
 //! Reading and writing the records of a real Odoo 19.
 
 use super::server::Odoo;
+use super::stage::{Stage, link, refusal, result};
 use crate::files::{download, form, upload};
-use crate::support::{App, Client, Setup};
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 use serde_json::{Value, json};
@@ -11,59 +11,22 @@ use std::io::Write as _;
 /// A picture of one pixel.
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-/// The service with an Odoo, and one who may do everything there by what is open.
-struct Stage {
-    app: App,
-    odoo: Odoo,
-    admin: Client,
-}
-
-async fn result(client: &Client, body: Value) -> Value {
-    client.post("/api/v1/systems/odoo/crud", &body).await.expect(200)["result"].clone()
-}
-
-async fn refusal(client: &Client, body: Value, status: u16, code: &str) -> Value {
-    client.post("/api/v1/systems/odoo/crud", &body).await.expect_problem(status, code)
-}
-
-impl Stage {
-    async fn create(&self, model: &str, data: Value) -> Value {
-        result(&self.admin, json!({ "action": "create", "model": model, "data": data })).await
-    }
-
-    async fn read(&self, model: &str, id: &Value, fields: &[&str]) -> Value {
-        result(&self.admin, json!({ "action": "read", "model": model, "record_id": id, "fields": fields })).await
-    }
-
-    async fn call(&self, model: &str, id: &Value, method: &str) -> Value {
-        result(&self.admin, json!({ "action": "call", "model": model, "record_id": id, "method": method })).await
-    }
-
-    async fn found(&self, domain: Value) -> Value {
-        let search = json!({ "action": "search", "model": "res.partner", "domain": domain, "order": "id" });
-        result(&self.admin, search).await
-    }
+/// The partners that a domain finds, in the order of their ids.
+async fn found(stage: &Stage, domain: Value) -> Value {
+    stage.result(json!({ "action": "search", "model": "res.partner", "domain": domain, "order": "id" })).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_of_a_real_odoo_are_read_and_written() {
-    let odoo = Odoo::start_bare("records").await;
-    let app = Setup::sqlite().start().await;
-    let admin = app.admin().await;
-    let registration = json!({
-        "system_id": "odoo", "system_type": "odoo", "name": "Odoo", "connection_config": odoo.connection(),
-    });
-    admin.post("/api/v1/systems", &registration).await.expect(201);
     let all = json!({ "operations": ["read", "create", "update", "delete"], "methods": ["action_archive"] });
     let orders = json!({
         "operations": ["read", "create", "update", "delete"], "methods": ["action_confirm", "button_confirm"]
     });
-    let models = json!({ "models": {
+    let models = json!({
         "res.partner": all, "res.partner.category": all, "product.product": all, "sale.order": orders,
         "sale.order.line": all, "purchase.order": orders, "purchase.order.line": all,
-    } });
-    admin.put("/api/v1/systems/odoo/allowed", &models).await.expect(200);
-    let stage = Stage { app, odoo, admin };
+    });
+    let stage = Stage::open(Odoo::start_bare("records").await, models).await;
     partners(&stage).await;
     filters(&stage).await;
     let product = stage
@@ -79,7 +42,7 @@ async fn records_of_a_real_odoo_are_read_and_written() {
 
 async fn partners(stage: &Stage) {
     let morocco = json!({ "action": "search", "model": "res.country", "domain": [["code", "=", "MA"]] });
-    let morocco = result(&stage.admin, morocco).await[0].clone();
+    let morocco = stage.result(morocco).await[0].clone();
     let gold = stage.create("res.partner.category", json!({ "name": "Gold" })).await["id"].clone();
     let data = json!({
         "name": "Dar Al Noor", "is_company": true, "email": null, "country_id": morocco, "category_id": [gold],
@@ -97,7 +60,7 @@ async fn partners(stage: &Stage) {
     // Files come when they are named, and for few records.
     let image = stage.read("res.partner", id, &["image_1920"]).await;
     assert!(image["image_1920"].as_str().unwrap().starts_with("iVBOR"), "{image}");
-    let whole = result(&stage.admin, json!({ "action": "read", "model": "res.partner", "record_id": id })).await;
+    let whole = stage.result(json!({ "action": "read", "model": "res.partner", "record_id": id })).await;
     assert!(whole.get("image_1920").is_none() && whole.get("child_ids").is_none(), "{whole}");
     assert!(whole["write_date"].as_str().unwrap().ends_with('Z'), "{whole}");
     let many = json!({ "action": "read", "model": "res.partner", "fields": ["image_1920"] });
@@ -107,7 +70,7 @@ async fn partners(stage: &Stage) {
         "phone": "+212 522 000000", "category_id": [{ "action": "clear" }],
         "child_ids": [{ "action": "update", "record_id": child, "data": { "function": "Director" } }],
     } });
-    let updated = result(&stage.admin, update).await;
+    let updated = stage.result(update).await;
     assert_eq!((&updated["phone"], &updated["category_id"]), (&json!("+212 522 000000"), &json!([])));
     assert_eq!(stage.read("res.partner", child, &["function", "parent_id"]).await["function"], "Director");
     for (data, status, code) in [
@@ -124,15 +87,15 @@ async fn partners(stage: &Stage) {
     refusal(&stage.admin, company, 422, "ERP_VALIDATION_FAILED").await;
     stage.call("res.partner", child, "action_archive").await;
     let visible = json!({ "action": "count", "model": "res.partner", "domain": [["id", "=", child]] });
-    assert_eq!(result(&stage.admin, visible.clone()).await, 0);
+    assert_eq!(stage.result(visible.clone()).await, 0);
     let mut archived = visible;
     archived["context"] = json!({ "active_test": false, "allowed_company_ids": [1], "tz": "Africa/Casablanca" });
-    assert_eq!(result(&stage.admin, archived).await, 1);
+    assert_eq!(stage.result(archived).await, 1);
     let delete = json!({ "action": "delete", "model": "res.partner", "record_ids": [child, id] });
     stage.admin.post("/api/v1/systems/odoo/crud", &delete).await.expect(200);
     refusal(&stage.admin, delete, 404, "RECORD_NOT_FOUND").await;
     let fields = json!({ "action": "fields", "model": "res.partner", "fields": ["type", "country_id"] });
-    let fields = result(&stage.admin, fields).await;
+    let fields = stage.result(fields).await;
     assert_eq!(fields["country_id"]["relation"], "res.country");
     assert_eq!(fields["type"]["selection"][0], json!({ "value": "contact", "label": "Contact" }));
 }
@@ -176,7 +139,7 @@ async fn filters(stage: &Stage) {
         (json!(["write_date.month_number", "in", [13]]), vec![]),
         (json!(["write_date", "<", "2020-01-01"]), vec![]),
     ] {
-        let found = stage.found(json!([["name", "like", "Dom "], condition])).await;
+        let found = found(stage, json!([["name", "like", "Dom "], condition])).await;
         let expected = json!(expected);
         // Records that were written within one second have the same time to Odoo.
         let is_by_time = condition[0] == "write_date" && condition[1] == ">=";
@@ -188,7 +151,7 @@ async fn filters(stage: &Stage) {
     let sorted = json!({
         "action": "search", "model": "res.partner", "domain": [["name", "like", "Dom "]], "order": "city desc nulls last, id"
     });
-    assert_eq!(result(&stage.admin, sorted).await, json!([other, head, child]));
+    assert_eq!(stage.result(sorted).await, json!([other, head, child]));
 }
 
 async fn sales(stage: &Stage, product: &Value) {
@@ -210,7 +173,7 @@ async fn sales(stage: &Stage, product: &Value) {
         { "action": "update", "record_id": lines[0], "data": { "product_uom_qty": 4 } },
         { "action": "delete", "record_id": lines[1] },
     ] } });
-    assert_eq!(result(&stage.admin, update).await["order_line"], json!([lines[0]]));
+    assert_eq!(stage.result(update).await["order_line"], json!([lines[0]]));
     stage.call("sale.order", &order["id"], "action_confirm").await;
     assert_eq!(stage.read("sale.order", &order["id"], &["state"]).await["state"], "sale");
     let delete = json!({ "action": "delete", "model": "sale.order", "record_id": order["id"] });
@@ -234,7 +197,7 @@ async fn purchases(stage: &Stage, product: &Value) {
         "action": "read", "model": "purchase.order.line", "record_ids": order["order_line"],
         "fields": ["date_planned", "price_subtotal", "order_id"]
     });
-    let lines = result(&stage.admin, read).await;
+    let lines = stage.result(read).await;
     assert_eq!(
         (&lines[0]["date_planned"], &lines[0]["price_subtotal"]),
         (&json!("2026-04-01T08:00:00Z"), &json!(15.0))
@@ -290,17 +253,12 @@ async fn files(stage: &Stage) {
 
 /// Somebody who may hardly do anything, with their own credential: nothing is open to them, and the ERP judges.
 async fn low_rights(stage: &Stage, product: &Value) {
-    let internal = stage.odoo.reference("base", "group_user").await;
-    let values =
-        json!({ "name": "Low", "login": "low", "password": "low-password-1", "group_ids": [[6, 0, [internal]]] });
-    let uid = stage.odoo.create("res.users", values).await;
+    let (uid, password) = stage.person("low", &[("base", "group_user")]).await;
     let low = stage.app.user("low", None).await;
     let id = low.get("/api/v1/auth/me").await.expect(200)["id"].clone();
-    let link = json!({ "system_id": "odoo", "username": "low", "password": "wrong-password" });
-    let path = format!("/api/v1/users/{id}/links");
-    low.post(&path, &link).await.expect_problem(403, "ERP_LINK_REFUSED");
-    let link = json!({ "system_id": "odoo", "username": "low", "password": "low-password-1" });
-    assert_eq!(low.post(&path, &link).await.expect(201)["odoo_user_id"], uid);
+    let wrong = json!({ "system_id": "odoo", "username": "low", "password": "wrong-password" });
+    low.post(&format!("/api/v1/users/{id}/links"), &wrong).await.expect_problem(403, "ERP_LINK_REFUSED");
+    assert_eq!(link(&low, "low", &password).await, uid);
 
     let own = json!({ "action": "read", "model": "res.users", "record_id": uid, "fields": ["login"] });
     assert_eq!(result(&low, own).await["login"], "low");
