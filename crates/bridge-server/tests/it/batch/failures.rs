@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 on_both_databases!(
     a_bad_record_keeps_no_other_out,
+    a_record_that_is_not_there_keeps_no_other_out,
     what_follows_the_first_failure_is_left_if_asked,
     a_lost_answer_is_told_of_each_and_nothing_is_sent_twice,
 );
@@ -53,6 +54,43 @@ async fn a_bad_record_keeps_no_other_out(setup: Setup) {
     assert_eq!((&wrong["details"]["field"], &stray["details"]["field"]), (&json!("data.nam"), &json!("limit")));
     assert_eq!(answer["successful"], 6);
     assert_eq!(stage.calls("create"), 2);
+    stage.end().await;
+}
+
+async fn a_record_that_is_not_there_keeps_no_other_out(setup: Setup) {
+    let stage = Stage::open(setup).await;
+    let made = stage.batch(json!(creates("There", 16, &[])), false).await;
+    let ids: Vec<&Value> = made["results"].as_array().unwrap().iter().map(|one| &one["result"]["id"]).collect();
+    let missing = json!(999_999);
+    let of = |action: &str, ids: &[&Value]| -> Vec<Value> {
+        let data = (action == "update").then(|| json!({ "city": "Oujda" }));
+        let operation = |id: &&Value| {
+            let mut operation = json!({ "action": action, "model": "res.partner", "record_id": id });
+            if let Some(data) = &data {
+                operation["data"] = data.clone();
+            }
+            operation
+        };
+        ids.iter().map(operation).collect()
+    };
+    let mut named = ids.clone();
+    named[9] = &missing;
+    let mut expected = ["done"; 16];
+    expected[9] = "RECORD_NOT_FOUND";
+    for (action, method) in [("update", "write"), ("delete", "unlink")] {
+        // If that is where it ends, nothing behind it is touched.
+        let few = [ids[0], &missing, ids[1]];
+        let answer = stage.batch(json!(of("update", &few)), true).await;
+        assert_eq!(codes(&answer), ["done", "RECORD_NOT_FOUND", "NOT_ATTEMPTED"], "{action}");
+        stage.erp.faults().reset_counts();
+        let answer = stage.batch(json!(of(action, &named)), false).await;
+        assert_eq!(codes(&answer), expected, "{action}");
+        // All, 0 to 7, 8 to 15, 8 to 11, 8 and 9, 8, 9, 10 and 11, 12 to 15.
+        assert_eq!(stage.calls(method), 9, "{action}");
+    }
+    assert_eq!(stage.partners("There").await, [json!("There 09")]);
+    let rest = json!({ "action": "read", "model": "res.partner", "record_id": ids[9], "fields": ["city"] });
+    assert_eq!(stage.result(rest).await["city"], Value::Null);
     stage.end().await;
 }
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod failures;
+mod files;
 mod operations;
 
 use crate::records::Stage;
