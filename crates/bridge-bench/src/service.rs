@@ -235,6 +235,7 @@ pub(crate) fn command(bridgecore: &Path, database: &Database) -> anyhow::Result<
         .env("BRIDGECORE_SECURITY__FIRST_ADMIN_PASSWORD", PASSWORD)
         .env("BRIDGECORE_SECURITY__ACCESS_TOKEN_EXPIRE_MINUTES", "600")
         .env("BRIDGECORE_RETENTION__LOG_ROWS_MAX", "1000000000")
+        .env("BRIDGECORE_LIMITS__ENABLED", "false")
         .stderr(log.context("open the service's log")?);
     Ok(command)
 }

@@ -11,6 +11,7 @@ use crate::hub::{self, Hub};
 use crate::ingest::{self, Readers, WalReaders};
 use crate::jobs;
 use crate::language::Texts;
+use crate::limits::Limits;
 use crate::mapping::Mappings;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
@@ -66,6 +67,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         rights: Arc::new(Rights::default()),
         records: Arc::new(Records::new(&config, &metrics, entropy.as_ref()).context("prepare the cache")?),
         storages: Arc::new(storages),
+        limits: Arc::new(Limits::new(&config, &metrics).context("prepare the limits")?),
         auth: Arc::new(Auth::new(&config.security, entropy.as_ref()).context("prepare the keys")?),
         texts: Arc::new(Texts::new().context("read the messages")?),
         mappings: Arc::new(Mappings::new(&config).context("read the field maps")?),
@@ -135,7 +137,8 @@ fn start_background(cx: &Context, stop: &CancellationToken, tasks: &TaskTracker)
     });
 }
 
-fn store_options(config: &Config) -> StoreOptions {
+/// How the database is opened.
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
     let mut options = StoreOptions::new(config.store.url.clone(), config.security.encryption_keys.clone());
     options.queue_max = config.store.queue_max;
     options.commit_rows_max = config.store.commit_rows_max;

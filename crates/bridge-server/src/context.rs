@@ -8,6 +8,7 @@ use crate::files::Storages;
 use crate::hub::Hub;
 use crate::ingest::{Readers, WalReaders};
 use crate::language::Texts;
+use crate::limits::Limits;
 use crate::mapping::Mappings;
 use crate::metrics::Metrics;
 use crate::mirror::Mirrors;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub records: Arc<Records>,
     /// Where the service itself keeps files.
     pub storages: Arc<Storages>,
+    /// How often somebody may ask for something.
+    pub limits: Arc<Limits>,
     /// Passwords, tokens and keys.
     pub auth: Arc<Auth>,
     /// What people are told, in each language.

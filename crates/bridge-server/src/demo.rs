@@ -8,6 +8,7 @@ use crate::app;
 use crate::auth::{self, Admin};
 use crate::config::Config;
 use crate::context::Context;
+use crate::limits::Noted;
 use crate::telemetry;
 use anyhow::Context as _;
 use bridge_erp::fake::{DemoErp, Options};
@@ -46,6 +47,8 @@ pub async fn run(
     config.security.first_admin_password.clone_from(&password);
     // One person tries things out here: a token that outlives the session spares them the refresh.
     config.security.access_token_expire_minutes = 24 * 60;
+    // And they may do so in a loop.
+    config.limits.enabled = false;
     "warn".clone_into(&mut config.log.level);
     telemetry::start(&config.log)?;
 
@@ -56,7 +59,7 @@ pub async fn run(
         .context("start the service (is the port taken? --port 0 takes a free one)")?;
     let cx = &running.context;
     let login = auth::LoginRequest { username: ADMIN.to_owned(), password: password.clone() };
-    let tokens = auth::login(cx, login, None).await?;
+    let tokens = auth::login(cx, &Noted::default(), login, None).await?;
     let caller = auth::caller(cx, &tokens.access_token, None).await?;
     let push_key = register(cx, &caller.into_admin()?, &erp).await?;
     // The first pull should find something.

@@ -22,6 +22,7 @@ pub mod hub;
 pub mod ingest;
 pub mod jobs;
 pub mod language;
+pub mod limits;
 pub mod mapping;
 pub mod metrics;
 pub mod migration;

@@ -40,6 +40,9 @@ enum Command {
     /// What the reading of the log of Odoo's database needs there: put it in, look at it, take it out
     #[command(subcommand)]
     Wal(cli::wal::Command),
+    /// The tenants and their plans, which decide how much they may ask for in an hour
+    #[command(subcommand)]
+    Tenants(cli::tenants::Command),
     /// Look the service and its systems over, and say what is wrong and what to do about it
     Doctor(cli::doctor::Arguments),
     /// Print fresh keys for the config's [security] section
@@ -65,6 +68,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo { port } => runtime.block_on(demo::run(port, clock, entropy, stop_signal()))?,
         Command::Capture(command) => return runtime.block_on(cli::capture::run(command, entropy.as_ref())),
         Command::Wal(command) => return runtime.block_on(cli::wal::run(command, entropy.as_ref())),
+        Command::Tenants(command) => runtime.block_on(cli::tenants::run(command, clock, entropy))?,
         Command::Doctor(arguments) => return runtime.block_on(cli::doctor::run(arguments, clock, entropy)),
         Command::Keys => print!("{}", demo::fresh_keys(entropy.as_ref())),
     }

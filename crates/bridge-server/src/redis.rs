@@ -16,6 +16,8 @@ const LEFT_ALONE: Duration = Duration::from_secs(1);
 /// One connection to Redis for all, made when it is first needed and made anew after a failure.
 pub struct Redis {
     client: Client,
+    /// What it is used for, in the log.
+    purpose: &'static str,
     patience: Duration,
     link: Mutex<Link>,
     /// Held by whoever connects; the others do without meanwhile.
@@ -49,9 +51,9 @@ pub async fn reach(url: &str, patience: Duration) -> anyhow::Result<()> {
 
 impl Redis {
     /// Connects to nothing yet; the error is an address that can't be one. Whoever asks waits for at most `patience`.
-    pub fn new(url: &str, patience: Duration, up: IntGauge) -> Result<Self, RedisError> {
+    pub fn new(url: &str, patience: Duration, purpose: &'static str, up: IntGauge) -> Result<Self, RedisError> {
         let (link, connecting) = (Mutex::default(), tokio::sync::Mutex::default());
-        Ok(Self { client: Client::open(url)?, patience, link, connecting, up })
+        Ok(Self { client: Client::open(url)?, purpose, patience, link, connecting, up })
     }
 
     /// What Redis answers to these commands; `None` if it is away or takes too long, which is said once in the log.
@@ -62,7 +64,7 @@ impl Redis {
         match tokio::time::timeout(self.patience, self.exchange(commands)).await {
             Ok(Ok(Some(answer))) => {
                 if self.link().failed_at.take().is_some() {
-                    tracing::info!("Redis answers again");
+                    tracing::info!(purpose = self.purpose, "Redis answers again");
                 }
                 self.up.set(1);
                 Some(answer)
@@ -101,7 +103,8 @@ impl Redis {
         let before = std::mem::replace(&mut *self.link(), Link { connection: None, failed_at: Some(Instant::now()) });
         self.up.set(0);
         if before.failed_at.is_none() {
-            tracing::warn!(error = %error, "Redis does not answer; this node works without it until it does");
+            let purpose = self.purpose;
+            tracing::warn!(purpose, error = %error, "Redis does not answer; this node works without it until it does");
         }
         None
     }

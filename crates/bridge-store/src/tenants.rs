@@ -36,6 +36,12 @@ impl Store {
         self.row(Statement::new(sql, params![id]), tenant).await
     }
 
+    /// Gives a tenant another plan; `NotFound` if there is no such tenant.
+    pub async fn set_tenant_plan(&self, id: TenantId, plan: &str) -> Result<(), StoreError> {
+        let update = Statement::new("UPDATE tenants SET plan = ?2 WHERE id = ?1", params![id, plan]);
+        if self.changed(update).await? { Ok(()) } else { Err(StoreError::NotFound) }
+    }
+
     /// Every tenant, in the order in which they were made.
     pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         let sql = "SELECT id, name, plan, created_at FROM tenants ORDER BY id";

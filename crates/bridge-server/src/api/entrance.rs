@@ -5,8 +5,9 @@
 //! follows it.
 
 use super::error;
+use super::learned::Learned;
+use super::limited;
 use super::linger::Rest;
-use super::speech::Speech;
 use super::time_out::Waiting;
 use super::transfer;
 use crate::config::ms;
@@ -108,7 +109,7 @@ where
         let Entrance { cx, places, timeout, body_bytes_max, is_transfer } = self.entrance.clone();
         let visit = Visit::begin(&cx, &request);
         let span = visit.span.clone();
-        request.extensions_mut().insert(visit.speech.clone());
+        request.extensions_mut().insert(visit.learned.clone());
         DefaultBodyLimit::max(body_bytes_max).apply(&mut request);
         let (request, rest) = Rest::lend(request);
         let (request, waiting) = Waiting::watch(request);
@@ -162,7 +163,7 @@ const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
 struct Visit {
     id: String,
     span: Span,
-    speech: Speech,
+    learned: Learned,
     method: &'static str,
     matched: Option<MatchedPath>,
     version: HeaderValue,
@@ -184,7 +185,7 @@ impl Visit {
         );
         Self {
             span,
-            speech: Speech::of(request.headers()),
+            learned: Learned::of(request.headers()),
             method: known_method(request.method()),
             matched: request.extensions().get::<MatchedPath>().cloned(),
             version: HeaderValue::from_static(if path.starts_with("/api/v2/") { "2" } else { "1" }),
@@ -194,7 +195,7 @@ impl Visit {
     }
 
     fn end(self, cx: &Context, response: Response) -> Response {
-        let mut response = error::write_out(cx, &self.span, self.speech.language(), response);
+        let mut response = error::write_out(cx, &self.span, self.learned.language(), response);
         let duration = cx.clock.now().since(self.started);
         // The span's fields are written into lines, and this is its last one.
         if tracing::enabled!(Level::DEBUG) {
@@ -211,6 +212,9 @@ impl Visit {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(API_VERSION, self.version);
+        if let Some(allowance) = self.learned.noted().allowance() {
+            limited::tell(headers, allowance);
+        }
         response
     }
 }

@@ -1,16 +1,18 @@
 //! Decoding: what a handler asks for in its arguments, each with errors in the documented shape.
 
 use super::explain;
-use super::speech::Speech;
+use super::learned::Learned;
+use super::limited::{Counted, counted};
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
 use crate::files::too_large;
 use crate::language::{Message, Reason};
+use crate::limits::{self, Who};
 use crate::problem::{Problem, ProblemKind, decoding};
 use crate::records::IdempotencyKey;
 use axum::body::Bytes;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -161,8 +163,13 @@ impl FromRequestParts<Context> for Caller {
     async fn from_request_parts(parts: &mut Parts, cx: &Context) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)
             .ok_or_else(|| Problem::new(ProblemKind::Unauthenticated, Message::access_token_needed()))?;
-        let caller = crate::auth::caller(cx, token, Speech::asked(&parts.extensions)).await?;
-        Speech::note(parts, &caller);
+        let learned = Learned::with(&parts.extensions);
+        let caller = crate::auth::caller(cx, token, learned.asked()).await?;
+        learned.note(&caller);
+        let pattern = parts.extensions.get().map_or("", MatchedPath::as_str);
+        if let Counted::Of(class) = counted(parts.method.as_str(), pattern) {
+            limits::count(cx, learned.noted(), Who::from(&caller), class).await?;
+        }
         Ok(caller)
     }
 }

@@ -8,10 +8,11 @@ mod messages;
 mod session;
 
 use crate::api::extract::bearer;
-use crate::api::speech::Speech;
+use crate::api::learned::Learned;
 use crate::auth;
 use crate::context::Context;
 use crate::language::{Message, Reason};
+use crate::limits::{self, Class, Who};
 use crate::metrics::Held;
 use crate::problem::{Problem, ProblemKind};
 use crate::supervise::caught;
@@ -35,18 +36,20 @@ const BEARER_PROTOCOL: &str = "bearer";
 
 async fn connect(State(cx): State<Context>, places: Arc<Semaphore>, request: Request) -> Result<Response, Problem> {
     // The token decides before the connection is opened, where there is one; otherwise the first message must bring it.
-    let asked = Speech::asked(request.extensions());
+    let learned = Learned::with(request.extensions());
+    let asked = learned.asked();
     let caller = match token(&cx, request.headers(), request.uri())? {
         Some(token) => Some(auth::caller(&cx, &token, asked).await?),
         None => None,
     };
+    if let Some(caller) = &caller {
+        learned.note(caller);
+        limits::count(&cx, learned.noted(), Who::from(caller), Class::Reads).await?;
+    }
     let Ok(place) = places.try_acquire_owned() else {
         return Err(Problem::new(ProblemKind::Busy, Message::too_many_connections()));
     };
     let (mut parts, _body) = request.into_parts();
-    if let Some(caller) = &caller {
-        Speech::note(&parts, caller);
-    }
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &cx).await.map_err(|rejection| {
         Problem::new(ProblemKind::Invalid, Message::websocket_expected()).with("reason", rejection.body_text())
     })?;

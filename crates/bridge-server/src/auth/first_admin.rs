@@ -24,9 +24,6 @@ impl fmt::Debug for FirstAdmin {
 /// The first tenant's name; with one tenant nobody needs to see it.
 const TENANT_NAME: &str = "default";
 
-/// A new tenant's plan.
-const PLAN: &str = "enterprise";
-
 /// Makes the first tenant and its admin if there is no user at all; `None` if there is one, also when another node
 /// was faster. The error says which setting is wrong or what the database said.
 pub async fn first_admin(cx: &Context) -> anyhow::Result<Option<FirstAdmin>> {
@@ -42,7 +39,7 @@ pub async fn first_admin(cx: &Context) -> anyhow::Result<Option<FirstAdmin>> {
     let password_hash = hash.map_err(|problem| unusable(cx, "security.first_admin_password", &problem))?;
     let new =
         NewUser { username: username.clone(), password_hash, role: Role::Admin, odoo_user_id: None, language: None };
-    let user = cx.store.create_first_admin(TENANT_NAME, PLAN, new).await.context("make the first admin")?;
+    let user = cx.store.create_first_admin(TENANT_NAME, &cx.config.limits.plan_default, new).await.context("make the first admin")?;
     Ok(user.map(|_| FirstAdmin { username, password: made }))
 }
 

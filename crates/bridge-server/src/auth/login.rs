@@ -1,11 +1,11 @@
 //! From a name and a password to a session with its tokens.
 
 use super::check_username;
-use super::limit::Tried;
 use super::token::{Claims, Owner, TokenKind, Tokens, sha256_hex};
 use crate::config;
 use crate::context::Context;
 use crate::language::Message;
+use crate::limits::{self, Class, Noted, Who};
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::Timestamp;
 use bridge_store::{Session, StoreError, User};
@@ -31,20 +31,21 @@ impl fmt::Debug for LoginRequest {
 }
 
 /// Checks name and password and opens a session. A wrong one of either, and a user who is not active, get the same
-/// `InvalidCredentials` after the same time; after too many failures from this `peer` (`None` for this process
-/// itself) the name gets `RateLimited` there.
-pub async fn login(cx: &Context, request: LoginRequest, peer: Option<IpAddr>) -> Result<Tokens, Problem> {
-    let tried = Tried::new(&request.username, peer);
-    // Before waiting, for a cheap refusal; and with the turn, so that of many tries at once no more than there are
-    // turns get past the limit.
-    cx.auth.logins.check(tried, cx.clock.now())?;
+/// `InvalidCredentials` after the same time; after too many tries from this `peer` (`None` for this process itself) the
+/// name gets `RateLimited` there.
+pub async fn login(
+    cx: &Context,
+    noted: &Noted,
+    request: LoginRequest,
+    peer: Option<IpAddr>,
+) -> Result<Tokens, Problem> {
+    // Before the password is looked at, so that of many tries at once no more than the limit are.
+    limits::count(cx, noted, Who::login(&request.username, peer), Class::Authentication).await?;
     let turn = cx.auth.passwords.turn().await?;
-    cx.auth.logins.check(tried, cx.clock.now())?;
     let user = find(cx, &request.username).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let (matches, turn) = cx.auth.passwords.matches(turn, hash, request.password).await?;
     let Some(user) = user.filter(|_| matches) else {
-        cx.auth.logins.failed(tried, cx.clock.now());
         return Err(wrong());
     };
     drop(turn);

@@ -4,7 +4,6 @@
 //! its user is active. The last two come from the database by way of a short-lived cache.
 
 mod first_admin;
-mod limit;
 mod login;
 mod logout;
 mod me;
@@ -31,7 +30,6 @@ use crate::problem::{Problem, ProblemKind};
 use anyhow::Context as _;
 use bridge_model::{Entropy, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{Role, Session, StoreError, User};
-use limit::{LoginLimit, Tried};
 use password::Passwords;
 use std::sync::Arc;
 use token::{TokenKeys, TokenKind};
@@ -42,7 +40,6 @@ use tokio::sync::watch;
 pub struct Auth {
     tokens: TokenKeys,
     passwords: Passwords,
-    logins: LoginLimit,
     sessions: Fresh<String, Arc<KnownSession>>,
     push_keys: Fresh<String, PushSource>,
     /// Counts what makes sessions be looked up anew on this node.
@@ -68,7 +65,6 @@ impl Auth {
             tokens: TokenKeys::new(&settings.secret_key),
             passwords: Passwords::new(settings.password_checks_at_once_max, entropy)
                 .context("prepare password checks")?,
-            logins: LoginLimit::new(settings.logins_per_minute_max),
             sessions: Fresh::new(age_max),
             push_keys: Fresh::new(age_max),
             changed: watch::channel(0).0,
@@ -92,26 +88,10 @@ impl Auth {
         self.changed.subscribe()
     }
 
-    /// Counts that a user's credential is shown to a business system; `RateLimited` if too many were refused within a
-    /// minute, or are being judged.
-    pub fn begin_linking(&self, user: &User, now: Timestamp) -> Result<(), Problem> {
-        self.logins.begin(linking(user), now)
-    }
-
-    /// Takes that back where the system has not refused the credential.
-    pub fn linking_not_refused(&self, user: &User) {
-        self.logins.take_back(linking(user));
-    }
-
     /// Makes every push key be looked up anew; to be called after a system was changed.
     pub fn forget_push_keys(&self) {
         self.push_keys.forget_all();
     }
-}
-
-/// Under what a user's attempts at a credential are counted: a name that nobody can log in with.
-fn linking(user: &User) -> Tried {
-    Tried::new(&format!("\nlink {}", user.id), None)
 }
 
 /// The user behind a verified access token.

@@ -4,6 +4,7 @@ use super::token::{Owner, TokenKind, Tokens, refused, sha256_hex};
 use super::{KnownSession, ended, load_session, login};
 use crate::context::Context;
 use crate::language::Message;
+use crate::limits::{self, Class, Noted, Who};
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::Timestamp;
 use bridge_store::Session;
@@ -40,13 +41,19 @@ const TRIES_MAX: u32 = 3;
 
 /// A new access token, and with rotation a new refresh token. `Unauthenticated` if the refresh token does not hold.
 /// An old token that comes back was copied: the whole session is revoked, since nobody can tell who the owner is.
-pub async fn refresh(cx: &Context, bearer: Option<&str>, request: RefreshRequest) -> Result<Tokens, Problem> {
+/// `RateLimited` if the user has asked for too many.
+pub async fn refresh(
+    cx: &Context,
+    noted: &Noted,
+    bearer: Option<&str>,
+    request: RefreshRequest,
+) -> Result<Tokens, Problem> {
     let token = request.refresh_token.as_deref().or(bearer).ok_or_else(|| refused(Message::refresh_token_needed()))?;
     let rotate = request.rotate || cx.config.security.rotate_refresh_tokens;
     let now = cx.clock.now();
     let claims = cx.auth.tokens.verify(token, TokenKind::Refresh, now)?;
     let hash = sha256_hex(token);
-    for _ in 0..TRIES_MAX {
+    for tried in 0..TRIES_MAX {
         // From the database, not from the cache, which need not know of a rotation on another node.
         let KnownSession { session, user } = load_session(cx, &claims.sid).await?.ok_or_else(ended)?;
         if session.expires_at <= now {
@@ -57,6 +64,10 @@ pub async fn refresh(cx: &Context, bearer: Option<&str>, request: RefreshRequest
             cx.auth.forget_sessions();
             tracing::warn!(tenant.id = user.tenant.0, user.id = user.id.0, "an old refresh token was used again");
             return Err(ended());
+        }
+        // Not before it is known to hold: whoever has an old token uses up nobody's allowance.
+        if tried == 0 {
+            limits::count(cx, noted, Who::User(user.tenant, user.id), Class::Authentication).await?;
         }
         let owner = Owner { tenant: user.tenant, user: user.id, session: &session.id };
         // After a lost reply the client has no valid token, so that it needs a new one in any case.

@@ -1,8 +1,10 @@
-//! Commands beside the service itself, which may be running: none of them writes into its database.
+//! Commands beside the service itself, which may be running. None of them writes into its database but `tenants plan`, which
+//! SQLite does not allow while the service runs.
 
 pub mod capture;
 mod database;
 pub mod doctor;
+pub mod tenants;
 pub mod wal;
 mod words;
 

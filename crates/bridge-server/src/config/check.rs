@@ -1,8 +1,9 @@
 //! Says what can't work, before anything starts.
 
-use super::{Config, FileStorage, ms};
+use super::{Config, FileStorage, Limits, PerMinute, ms};
 use anyhow::ensure;
 use redis::Client;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -117,7 +118,6 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         ensure!(number >= 1, "{name} must be at least 1");
     }
     for (name, number) in [
-        ("security.logins_per_minute_max", security.logins_per_minute_max),
         ("erp.circuit_failures_max", erp.circuit_failures_max),
         ("ingest.pull_rows_max", ingest.pull_rows_max),
         ("ingest.capture_rows_max", ingest.capture_rows_max),
@@ -140,6 +140,7 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         "records.limit_default must be between 1 and records.limit_max, {}",
         records.limit_max
     );
+    limits(&config.limits)?;
     ensure!(config.tasks.open_max >= 1, "tasks.open_max must be at least 1");
     ensure!(records.write_rows_max >= 1, "records.write_rows_max must be at least 1");
     ensure!(records.user_connections_max >= 1, "records.user_connections_max must be at least 1");
@@ -173,6 +174,47 @@ fn numbers(config: &Config) -> anyhow::Result<()> {
         "detection.poll.share_percent must be above 0 and at most 100, and is {share}"
     );
     ensure!(retention.log_rows_max >= 1, "retention.log_rows_max must be at least 1");
+    Ok(())
+}
+
+/// The largest limit: beyond, a place would become free in less than the time that is measured.
+const REQUESTS_MAX: u32 = 1_000_000;
+
+fn limits(limits: &Limits) -> anyhow::Result<()> {
+    ensure!(limits.entries_max >= 1, "limits.entries_max must be at least 1");
+    let PerMinute { authentication, reads, writes, deletes, batch, files, .. } = limits.per_minute;
+    let PerMinute { webhook_events, webhook_receive, sync_pull, sync_state, .. } = limits.per_minute;
+    let numbers = [
+        ("per_minute.authentication", authentication),
+        ("per_minute.reads", reads),
+        ("per_minute.writes", writes),
+        ("per_minute.deletes", deletes),
+        ("per_minute.batch", batch),
+        ("per_minute.files", files),
+        ("per_minute.webhook_events", webhook_events),
+        ("per_minute.webhook_receive", webhook_receive),
+        ("per_minute.sync_pull", sync_pull),
+        ("per_minute.sync_state", sync_state),
+        ("per_hour.sync_reset", limits.per_hour.sync_reset),
+    ];
+    let numbers = numbers.map(|(name, number)| (name.to_owned(), number)).into_iter();
+    let of_plans = [
+        ("webhook_events_per_hour", &limits.webhook_events_per_hour),
+        ("sync_pull_per_hour", &limits.sync_pull_per_hour),
+    ];
+    let of_plan = |(name, plans): (&str, &BTreeMap<String, u32>)| -> Vec<(String, u32)> {
+        plans.iter().map(|(plan, number)| (format!("{name}.{plan}"), *number)).collect()
+    };
+    for (name, number) in numbers.chain(of_plans.into_iter().flat_map(of_plan)) {
+        ensure!(number <= REQUESTS_MAX, "limits.{name} must be at most {REQUESTS_MAX}, and is {number}");
+    }
+    for (name, plans) in of_plans {
+        ensure!(
+            plans.contains_key(&limits.plan_default),
+            "limits.{name} must name the plan of limits.plan_default, {:?}",
+            limits.plan_default
+        );
+    }
     Ok(())
 }
 
@@ -279,7 +321,7 @@ mod tests {
     #[test]
     fn what_would_panic_or_spin_is_refused_by_name() {
         check(&good()).unwrap();
-        let wrong: [(&str, Change); 14] = [
+        let wrong: [(&str, Change); 18] = [
             ("live.heartbeat_ms", |config| config.live.heartbeat_ms = 9),
             ("live.head_poll_ms", |config| config.live.head_poll_ms = 0),
             ("ingest.pull_interval_min_ms", |config| config.ingest.pull_interval_min_ms = 0),
@@ -294,6 +336,12 @@ mod tests {
             ("erp.calls_at_once_max", |config| config.erp.calls_at_once_max = 0),
             ("files.folder", |config| config.files.storage = FileStorage::Folder),
             ("files.removal_hours", |config| config.files.transfer_timeout_ms = 13 * 3_600_000),
+            ("limits.entries_max", |config| config.limits.entries_max = 0),
+            ("limits.per_minute.reads", |config| config.limits.per_minute.reads = 1_000_001),
+            ("limits.sync_pull_per_hour.free", |config| {
+                config.limits.sync_pull_per_hour.insert("free".to_owned(), u32::MAX);
+            }),
+            ("limits.webhook_events_per_hour", |config| config.limits.plan_default = "gold".to_owned()),
         ];
         for (name, change) in wrong {
             let mut config = good();

@@ -6,6 +6,7 @@ mod cache;
 mod check;
 mod detection;
 mod files;
+mod limits;
 mod migration;
 mod records;
 mod tasks;
@@ -15,6 +16,7 @@ pub use batch::Batch;
 pub use cache::Cache;
 pub use detection::Detection;
 pub use files::{FileStorage, Files};
+pub use limits::{Limits, PerMinute};
 pub use migration::Migration;
 pub use records::Records;
 pub use tasks::Tasks;
@@ -66,6 +68,8 @@ pub struct Config {
     pub cache: Cache,
     /// How files are passed on, and where they are kept.
     pub files: Files,
+    /// How often something may be asked for.
+    pub limits: Limits,
     /// How long things are kept.
     pub retention: Retention,
     /// The log output.
@@ -172,8 +176,6 @@ pub struct Security {
     pub first_admin_username: String,
     /// Their password; if empty, one is made and printed once.
     pub first_admin_password: String,
-    /// Failed log-ins with one name from one address within a minute; further ones are answered 429.
-    pub logins_per_minute_max: u32,
     /// Password checks at once; each takes a core and 19 MiB for some milliseconds.
     pub password_checks_at_once_max: usize,
     /// How long a session is believed without a look at the database, in milliseconds. On several nodes this bounds
@@ -191,7 +193,6 @@ impl Default for Security {
             rotate_refresh_tokens: false,
             first_admin_username: "admin".to_owned(),
             first_admin_password: String::new(),
-            logins_per_minute_max: 10,
             password_checks_at_once_max: 2,
             session_cache_ms: 5_000,
         }

@@ -31,6 +31,10 @@ message_form = The message does not have the expected form
 message_not_json = The message is not JSON: line { $line }, column { $column }
 request_too_slow = The request took too long; try again shortly
 too_many_requests = Too many requests at once; try again shortly
+limit_reached = { $seconds ->
+    [one] Too many requests of this kind; try again in { $seconds } second
+   *[other] Too many requests of this kind; try again in { $seconds } seconds
+}
 
 ### Log-in and tokens
 access_token_needed = An access token is needed: Authorization: Bearer …
@@ -45,7 +49,10 @@ token_run_out = The token has run out
 access_token_run_out = The access token has run out
 session_ended = The session has ended; log in again
 wrong_credentials = The user name or the password is wrong
-too_many_failed_logins = Too many failed log-ins with this name; try again later
+too_many_log_ins = { $seconds ->
+    [one] Too many log-ins; try again in { $seconds } second
+   *[other] Too many log-ins; try again in { $seconds } seconds
+}
 too_many_logins = Too many log-ins at this moment; try again shortly
 token_in_use = This token is being refreshed by other requests; try again
 token_not_signed = The token could not be signed

@@ -31,6 +31,10 @@ message_form = Le message n’a pas la forme attendue
 message_not_json = Le message n’est pas du JSON valide : ligne { $line }, colonne { $column }
 request_too_slow = La requête a pris trop de temps ; réessayez dans un instant
 too_many_requests = Trop de requêtes simultanées ; réessayez dans un instant
+limit_reached = { $seconds ->
+    [one] Trop de requêtes de ce type ; réessayez dans { $seconds } seconde
+   *[other] Trop de requêtes de ce type ; réessayez dans { $seconds } secondes
+}
 
 ### Connexion et jetons
 access_token_needed = Un jeton d’accès est nécessaire : Authorization: Bearer …
@@ -45,7 +49,10 @@ token_run_out = Le jeton a expiré
 access_token_run_out = Le jeton d’accès a expiré
 session_ended = La session est terminée ; reconnectez-vous
 wrong_credentials = Le nom d’utilisateur ou le mot de passe est incorrect
-too_many_failed_logins = Trop d’échecs de connexion avec ce nom ; réessayez plus tard
+too_many_log_ins = { $seconds ->
+    [one] Trop de connexions ; réessayez dans { $seconds } seconde
+   *[other] Trop de connexions ; réessayez dans { $seconds } secondes
+}
 too_many_logins = Trop de connexions en ce moment ; réessayez dans un instant
 token_in_use = Ce jeton est en cours de renouvellement par d’autres requêtes ; réessayez
 token_not_signed = Le jeton n’a pas pu être signé

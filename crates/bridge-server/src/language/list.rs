@@ -46,6 +46,7 @@ messages! { Message:
     message_not_json(line: Number, column: Number);
     request_too_slow();
     too_many_requests();
+    limit_reached(seconds: Number);
     // Log-in and tokens.
     access_token_needed();
     refresh_token_needed();
@@ -59,7 +60,7 @@ messages! { Message:
     access_token_run_out();
     session_ended();
     wrong_credentials();
-    too_many_failed_logins();
+    too_many_log_ins(seconds: Number);
     too_many_logins();
     token_in_use();
     token_not_signed();

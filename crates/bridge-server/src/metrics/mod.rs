@@ -158,9 +158,15 @@ table! {
     cache_misses: IntCounterVec = "cache_misses_total" ["operation"];
     /// Those of the answers out of the cache that another node had kept in Redis, or this one before it was started anew.
     cache_shared_hits: IntCounterVec = "cache_shared_hits_total" ["operation"];
-    /// 1 while Redis answers, 0 while it does not, by what it is used for (`cache`); not there if none is configured. It
+    /// 1 while Redis answers, 0 while it does not, by what it is used for (`cache`, `limits`); not there if none is configured. It
     /// is as of the last time that it was asked.
     redis_up: IntGaugeVec = "redis_up" ["use"];
+    /// Requests that were refused by a limit, by the class that they were of.
+    rate_limited: IntCounterVec = "rate_limited_total" ["class"];
+    /// Requests that this node counted by itself because Redis did not answer, where nodes count together.
+    rate_limits_alone: IntCounter = "rate_limits_alone_total" [];
+    /// How many users, keys and log-in names this node counts requests of, for each class.
+    rate_limit_entries: IntGauge = "rate_limit_entries" [];
     /// Models that were taken from a strategy that had failed for too long.
     takeovers: IntCounter = "detection_takeovers_total" [];
     /// Dead letters that are kept, of all tenants.

@@ -21,6 +21,7 @@ mod doctor;
 mod files;
 mod ingest;
 mod language;
+mod limits;
 mod live;
 mod mapping;
 mod migration;

@@ -1,7 +1,7 @@
 //! Tenants, users and login sessions.
 
 use super::{Bed, contract};
-use crate::{NewUser, Role, Session, Store, StoreError, User};
+use crate::{NewUser, Role, Session, Store, StoreError, Tenant, User};
 use bridge_model::{Clock as _, TenantId, UserId};
 use std::time::Duration;
 
@@ -57,7 +57,10 @@ async fn tenants_are_kept(bed: Bed) {
     assert_ne!(one.id, two.id);
     assert_eq!(store.tenant(one.id).await.unwrap(), Some(one.clone()));
     assert_eq!(store.tenant(TenantId(999)).await.unwrap(), None);
-    assert_eq!(store.tenants().await.unwrap(), vec![one, two]);
+    assert_eq!(store.tenants().await.unwrap(), vec![one.clone(), two.clone()]);
+    store.set_tenant_plan(one.id, "premium").await.unwrap();
+    assert!(matches!(store.set_tenant_plan(TenantId(999), "free").await, Err(StoreError::NotFound)));
+    assert_eq!(store.tenants().await.unwrap(), vec![Tenant { plan: "premium".to_owned(), ..one }, two]);
 }
 
 async fn users_are_kept_within_their_tenant(bed: Bed) {

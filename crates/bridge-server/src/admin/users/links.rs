@@ -77,14 +77,9 @@ pub async fn link(cx: &Context, caller: &Caller, id: UserId, request: LinkUser) 
     let user = linkable(cx, caller, id).await?;
     let system = system(cx, &user, &request.system_id).await?;
     let secret = secret(&request, cx.erps.address(&system)?)?;
-    // Odoo counts refusals and locks our own address out, so that whoever guesses is slowed down here.
     let adapter = cx.erps.connect_as(&system, &request.username, &secret)?;
-    cx.auth.begin_linking(&user, cx.clock.now())?;
     let answer = tokio::time::timeout(ASK_WAIT, adapter.authenticate()).await;
     let is_refused = |error: &ErpError| error.kind == ErpErrorKind::Authentication;
-    if matches!(&answer, Ok(outcome) if !outcome.as_ref().is_err_and(is_refused)) {
-        cx.auth.linking_not_refused(&user);
-    }
     let erp_user_id = match answer {
         Ok(Ok(identity)) => identity.erp_user_id,
         Ok(Err(error)) if is_refused(&error) => {

@@ -177,6 +177,18 @@ fn add_headers(description: &mut Value) {
             "description": "After how many seconds a repetition makes sense, where it does.",
             "schema": { "type": "integer", "minimum": 1 },
         },
+        "RateLimit-Limit": {
+            "description": "How many requests of this kind the limit that is nearest allows within its window; left out, as \
+                the other two, where nothing is limited.",
+            "schema": { "type": "integer", "minimum": 1 },
+        },
+        "RateLimit-Remaining": {
+            "description": "How many may follow at once.", "schema": { "type": "integer", "minimum": 0 },
+        },
+        "RateLimit-Reset": {
+            "description": "In how many seconds all of them may, if none follows meanwhile.",
+            "schema": { "type": "integer", "minimum": 0 },
+        },
     });
     let items = description["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
     for operation in items.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
@@ -187,7 +199,13 @@ fn add_headers(description: &mut Value) {
                 None => operation["parameters"] = json!([parameter]),
             }
         }
+        let is_limited = operation["responses"].get("429").is_some();
         for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+            if is_limited && (status.starts_with('2') || status == "429") {
+                for name in ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"] {
+                    response["headers"][name] = json!({ "$ref": format!("#/components/headers/{name}") });
+                }
+            }
             response["headers"]["x-request-id"] = json!({ "$ref": "#/components/headers/RequestId" });
             response["headers"]["x-api-version"] = json!({ "$ref": "#/components/headers/ApiVersion" });
             if status.starts_with(['4', '5']) {

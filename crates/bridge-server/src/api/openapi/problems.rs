@@ -1,5 +1,6 @@
 //! How problems are described: one schema, and for each operation the codes that it can answer.
 
+use crate::api::limited::{Counted, counted};
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use serde_json::{Value, json};
@@ -45,22 +46,29 @@ const ALWAYS: &[ProblemKind] = &[ProblemKind::Internal, ProblemKind::Busy];
 
 /// Says what the operations of a route can be refused with.
 pub(in crate::api) trait Refuses {
-    /// The same route, its operations described with these problems and with those that any request can meet.
+    /// The same route, its operations described with these problems, with the limit that holds for them, and with those
+    /// that any request can meet.
     fn refusing(self, problems: &[&[ProblemKind]]) -> Self;
 }
 
 impl Refuses for UtoipaMethodRouter<Context> {
     fn refusing(mut self, problems: &[&[ProblemKind]]) -> Self {
-        let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
-        for kind in problems.iter().copied().chain([ALWAYS]).flatten() {
-            let kinds = by_status.entry(kind.status()).or_default();
-            if !kinds.contains(kind) {
-                kinds.push(*kind);
-            }
-        }
-        for operation in self.1.paths.values_mut().flat_map(operations) {
-            for (status, kinds) in &by_status {
-                operation.responses.responses.insert(status.to_string(), RefOr::T(response(kinds)));
+        for (pattern, item) in &mut self.1.paths {
+            for (method, operation) in operations(item) {
+                let limited: &[ProblemKind] = match counted(method, pattern) {
+                    Counted::Not => &[],
+                    Counted::Of(_) | Counted::ByHandler => &[ProblemKind::RateLimited],
+                };
+                let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
+                for kind in problems.iter().copied().chain([limited, ALWAYS]).flatten() {
+                    let kinds = by_status.entry(kind.status()).or_default();
+                    if !kinds.contains(kind) {
+                        kinds.push(*kind);
+                    }
+                }
+                for (status, kinds) in by_status {
+                    operation.responses.responses.insert(status.to_string(), RefOr::T(response(&kinds)));
+                }
             }
         }
         // Described even where an answer names it only inside.
@@ -69,8 +77,9 @@ impl Refuses for UtoipaMethodRouter<Context> {
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all = [("GET", &mut item.get), ("PUT", &mut item.put), ("POST", &mut item.post), ("DELETE", &mut item.delete)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn response(kinds: &[ProblemKind]) -> Response {

@@ -1,6 +1,7 @@
 //! `/api/v1/auth/…`
 
 use crate::api::extract::{Body, Peer, RawBody, bearer, parse};
+use crate::api::learned::Learned;
 use crate::api::openapi::{BODY, Refuses as _, TOKEN};
 use crate::auth::{self, Caller, LoginRequest, Me, RefreshRequest, Tokens, UpdateMe};
 use crate::context::Context;
@@ -17,7 +18,7 @@ use utoipa_axum::routes;
 /// The routes of this file.
 pub(super) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
-        .routes(routes!(login).refusing(&[BODY, &[ProblemKind::InvalidCredentials, ProblemKind::RateLimited]]))
+        .routes(routes!(login).refusing(&[BODY, &[ProblemKind::InvalidCredentials]]))
         .routes(routes!(refresh).refusing(&[
             TOKEN,
             &[
@@ -35,8 +36,8 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
 
 /// Log in
 ///
-/// Opens a session. A wrong name and a wrong password get the same answer after the same time; after too many failures
-/// with one name from one address, further ones are answered 429 for a while.
+/// Opens a session. A wrong name and a wrong password get the same answer after the same time. Log-ins with one name from
+/// one address are limited, right ones as well.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/login",
@@ -52,9 +53,10 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
 async fn login(
     State(cx): State<Context>,
     Peer(peer): Peer,
+    learned: Learned,
     Body(request): Body<LoginRequest>,
 ) -> Result<Json<Tokens>, Problem> {
-    auth::login(&cx, request, peer).await.map(Json)
+    auth::login(&cx, learned.noted(), request, peer).await.map(Json)
 }
 
 /// Get a new access token
@@ -73,11 +75,12 @@ async fn login(
 async fn refresh(
     State(cx): State<Context>,
     headers: HeaderMap,
+    learned: Learned,
     RawBody(body): RawBody,
 ) -> Result<Json<Tokens>, Problem> {
     // The documented request has no body at all.
     let request = if body.is_empty() { RefreshRequest::default() } else { parse(&body)? };
-    auth::refresh(&cx, bearer(&headers), request).await.map(Json)
+    auth::refresh(&cx, learned.noted(), bearer(&headers), request).await.map(Json)
 }
 
 /// Log out

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 /// The routes of this file.
 pub(super) fn routes() -> OpenApiRouter<Context> {
-    let of_system = &[ProblemKind::Forbidden, ProblemKind::SystemNotFound, ProblemKind::RateLimited];
+    let of_system = &[ProblemKind::Forbidden, ProblemKind::SystemNotFound];
     OpenApiRouter::new().routes(routes!(execute).refusing(&[TOKEN, BODY, of_system]))
 }
 

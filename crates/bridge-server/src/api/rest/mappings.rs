@@ -2,9 +2,11 @@
 
 use super::records::{KEY, RECORDS, answered, freshness};
 use crate::api::extract::{Body, Key, Path, Query};
+use crate::api::learned::Learned;
 use crate::api::openapi::{ADMIN, BODY, ERP, QUERY, Refuses as _, TOKEN};
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
+use crate::limits;
 use crate::mapping::{self, ApplyMapping, MappedRecords, MappingPage, MappingQuery, MappingView, SetMapping};
 use crate::problem::{Problem, ProblemKind};
 use crate::records::{self, CrudAnswer, EntityRequest};
@@ -168,10 +170,12 @@ async fn apply(
 async fn crud(
     State(cx): State<Context>,
     caller: Caller,
+    learned: Learned,
     Path((system_id, entity)): Path<(SystemId, String)>,
     headers: HeaderMap,
     Key(key): Key,
     Body(request): Body<EntityRequest>,
 ) -> Result<Response, Problem> {
+    limits::count(&cx, learned.noted(), (&caller).into(), request.action.into()).await?;
     records::crud_entity(&cx, &caller, &system_id, &entity, request, freshness(&headers), key).await.map(answered)
 }

@@ -111,6 +111,7 @@ async fn sample(cx: &Context) -> Result<(), Problem> {
     metrics.store_writes.inc_by(stats.writes.saturating_sub(metrics.store_writes.get()));
     sample_systems(cx).await?;
     sample_tenants(cx).await?;
+    cx.metrics.rate_limit_entries.set(i64::try_from(cx.limits.entries()).unwrap_or(i64::MAX));
     let jobs = cx.store.job_counts().await?;
     for (state, count) in [("queued", jobs.queued), ("running", jobs.running), ("failed", jobs.failed)] {
         metrics.jobs.with_label_values(&[state]).set(number(count));

@@ -1,9 +1,11 @@
 //! `/api/v1/systems/{system_id}/crud`
 
 use crate::api::extract::{Body, Key, Path};
+use crate::api::learned::Learned;
 use crate::api::openapi::{BODY, ERP, Refuses as _, TOKEN};
 use crate::auth::Caller;
 use crate::context::Context;
+use crate::limits;
 use crate::problem::{Problem, ProblemKind};
 use crate::records::{self, CrudAnswer, CrudRequest, Freshness};
 use axum::Json;
@@ -79,11 +81,13 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
 async fn crud(
     State(cx): State<Context>,
     caller: Caller,
+    learned: Learned,
     Path(system_id): Path<SystemId>,
     headers: HeaderMap,
     Key(key): Key,
     Body(request): Body<CrudRequest>,
 ) -> Result<Response, Problem> {
+    limits::count(&cx, learned.noted(), (&caller).into(), request.action.into()).await?;
     records::crud(&cx, &caller, &system_id, request, freshness(&headers), key).await.map(answered)
 }
 

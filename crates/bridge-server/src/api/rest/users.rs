@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
     let unknown = &[ProblemKind::NotFound];
     let conflict = &[ProblemKind::Conflict];
     let unknown_system = &[ProblemKind::SystemNotFound];
-    let refused = &[ProblemKind::ErpLinkRefused, ProblemKind::RateLimited];
+    let refused = &[ProblemKind::ErpLinkRefused];
     OpenApiRouter::new()
         .routes(routes!(list).refusing(&[ADMIN, QUERY]))
         .routes(routes!(create).refusing(&[ADMIN, BODY, conflict]))

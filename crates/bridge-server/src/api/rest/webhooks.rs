@@ -1,11 +1,13 @@
 //! What ERPs call.
 
 use crate::api::extract::{RawBody, bearer};
+use crate::api::learned::Learned;
 use crate::api::openapi::{Refuses as _, TOKEN};
 use crate::auth;
 use crate::context::Context;
 use crate::ingest::push;
 use crate::language::Message;
+use crate::limits::{self, Class, Who};
 use crate::problem::{Problem, ProblemKind};
 use axum::Json;
 use axum::extract::{FromRequest, State};
@@ -45,6 +47,8 @@ async fn receive(State(cx): State<Context>, request: axum::extract::Request) -> 
     let key = push_key(request.headers())
         .ok_or_else(|| Problem::new(ProblemKind::Unauthenticated, Message::push_key_needed()))?;
     let source = auth::push_key(&cx, key).await?;
+    let who = Who::PushKey(source.tenant, source.system.key);
+    limits::count(&cx, Learned::with(request.extensions()).noted(), who, Class::WebhookReceive).await?;
     let RawBody(body) = RawBody::from_request(request, &cx).await?;
     push::receive(&cx, &source.system, &body).await.map(Json)
 }

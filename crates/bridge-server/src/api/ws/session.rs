@@ -5,6 +5,7 @@ use crate::auth::{self, Caller};
 use crate::config::ms;
 use crate::context::Context;
 use crate::language::{Language, Message, Reason};
+use crate::limits::{self, Class, Noted, Who};
 use crate::problem::{Problem, ProblemKind, decoding};
 use crate::sync::{self, Batch, Follower, Scope};
 use axum::extract::ws::{CloseFrame, Message as Frame, WebSocket};
@@ -28,6 +29,7 @@ mod close {
     pub(super) const FAILED: u16 = 1011;
     pub(super) const UNAUTHENTICATED: u16 = 4401;
     pub(super) const NO_HEARTBEAT: u16 = 4408;
+    pub(super) const TOO_MANY: u16 = 4429;
 }
 
 /// How long a closing handshake may take.
@@ -54,7 +56,11 @@ impl End {
 
 impl From<Problem> for End {
     fn from(problem: Problem) -> Self {
-        let code = if problem.kind == ProblemKind::Unauthenticated { close::UNAUTHENTICATED } else { close::FAILED };
+        let code = match problem.kind {
+            ProblemKind::Unauthenticated => close::UNAUTHENTICATED,
+            ProblemKind::RateLimited => close::TOO_MANY,
+            _ => close::FAILED,
+        };
         Self { code, reason: problem.message.clone(), problem: Some(Box::new(problem)) }
     }
 }
@@ -151,6 +157,7 @@ impl Connection<'_> {
         };
         let caller = auth::caller(self.cx, &token, self.asked).await?;
         self.language = caller.speaks();
+        limits::count(self.cx, &Noted::default(), Who::from(&caller), Class::Reads).await?;
         Ok(caller)
     }
 

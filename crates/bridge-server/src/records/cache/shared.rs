@@ -86,7 +86,7 @@ impl Shared {
         if config.redis_url.is_empty() {
             return Ok(None);
         }
-        let redis = Redis::new(&config.redis_url, ms(config.redis_timeout_ms), up())?;
+        let redis = Redis::new(&config.redis_url, ms(config.redis_timeout_ms), "cache", up())?;
         Ok(Some(Self { redis, prefix: config.redis_prefix.clone(), node: entropy.hex(8), ttl: ms(config.ttl_ms) }))
     }
 

@@ -1,6 +1,6 @@
 //! Connections: how many there are, how slow they may be, and how they end.
 
-use crate::support::{ADMIN_PASSWORD, App, Setup};
+use crate::support::{ADMIN_PASSWORD, App, Setup, manual_clock};
 use serde_json::json;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -94,7 +94,7 @@ async fn a_body_that_does_not_arrive_is_the_callers_delay() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failed_log_ins_from_elsewhere_do_not_lock_a_name_out() {
-    let app = Setup::sqlite().config(|config| config.security.logins_per_minute_max = 2).start().await;
+    let app = Setup::sqlite().clock(manual_clock()).limits(|limits| limits.per_minute.authentication = 2).start().await;
     let attempt = async |from: &str, password: &str| {
         let mut wire = Wire::open_from(&app, from).await;
         let body = json!({ "username": "admin", "password": password }).to_string();

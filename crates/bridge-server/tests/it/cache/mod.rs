@@ -42,7 +42,7 @@ fn sharing(setup: Setup) -> Setup {
     })
 }
 
-fn redis_url() -> String {
+pub(crate) fn redis_url() -> String {
     std::env::var(REDIS_VARIABLE)
         .unwrap_or_else(|_| panic!("{REDIS_VARIABLE} is not set; `cargo xtask test` starts a server and sets it"))
 }

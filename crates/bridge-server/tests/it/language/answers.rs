@@ -1,14 +1,13 @@
 use super::{asking, expect_said, get_in, post_in};
-use crate::support::{Setup, demo_erp, register_demo_system, registration};
+use crate::support::{Setup, demo_erp, manual_clock, register_demo_system, registration};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn problems_are_told_in_three_languages() {
-    let setup = Setup::sqlite().config(|config| {
-        config.server.body_bytes_max = 40_000;
-        config.security.logins_per_minute_max = 2;
-    });
+    let setup = Setup::sqlite().limits(|limits| limits.per_minute.authentication = 2);
+    let clock = manual_clock();
+    let setup = setup.clock(clock).config(|config| config.server.body_bytes_max = 40_000);
     let app = setup.start().await;
     let (admin, nobody) = (app.admin().await, app.anonymous());
 
@@ -66,9 +65,9 @@ async fn problems_are_told_in_three_languages() {
         expect_said(answer, 401, "INVALID_CREDENTIALS", "fr", message);
     }
     for (accept, language, message) in [
-        ("en", "en", "Too many failed log-ins with this name; try again later"),
-        ("ar", "ar", "محاولات الدخول الفاشلة بهذا الاسم كثيرة جدًا؛ أعد المحاولة لاحقًا"),
-        ("fr", "fr", "Trop d’échecs de connexion avec ce nom\u{202f}; réessayez plus tard"),
+        ("en", "en", "Too many log-ins; try again in 30 seconds"),
+        ("ar", "ar", "محاولات تسجيل الدخول كثيرة جدًا؛ أعد المحاولة بعد 30 ثانيةً"),
+        ("fr", "fr", "Trop de connexions\u{202f}; réessayez dans 30 secondes"),
     ] {
         let answer = post_in(&nobody, "/api/v1/auth/login", accept, &wrong).await;
         assert!(answer.headers.contains_key("retry-after"));

@@ -1,7 +1,7 @@
 //! Users' own credentials.
 
 use super::{Stage, crud, result};
-use crate::support::{App, Client, Setup, demo_erp, on_both_databases};
+use crate::support::{App, Client, Setup, demo_erp, manual_clock, on_both_databases};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -67,7 +67,7 @@ async fn whoever_is_linked_acts_with_their_own_rights(setup: Setup) {
 }
 
 async fn a_credential_that_does_not_hold(setup: Setup) {
-    let stage = Stage::new(setup.config(|config| config.security.logins_per_minute_max = 3)).await;
+    let stage = Stage::new(setup.clock(manual_clock()).limits(|limits| limits.per_minute.authentication = 4)).await;
     let (sales, id) = linked(&stage.app, "amina", "sales").await;
     let path = format!("/api/v1/users/{id}/links");
     let wrong = json!({ "system_id": "demo", "username": "admin", "password": "guessed" });
@@ -92,14 +92,9 @@ async fn a_credential_that_does_not_hold(setup: Setup) {
 }
 
 async fn guesses_at_once_are_counted_before_the_system_answers(setup: Setup) {
-    let stage = Stage::new(setup.config(|config| config.security.logins_per_minute_max = 3)).await;
+    let stage = Stage::new(setup.clock(manual_clock()).limits(|limits| limits.per_minute.authentication = 4)).await;
     let (sales, id) = linked(&stage.app, "amina", "sales").await;
     let path = format!("/api/v1/users/{id}/links");
-    // A credential that holds is not counted, however often it is given.
-    let right = json!({ "system_id": "demo", "username": "sales", "password": "sales" });
-    for _ in 0..4 {
-        sales.post(&path, &right).await.expect(201);
-    }
     // They all arrive before the first is answered.
     stage.erp.faults().latency_ms(300);
     let guess = async |number: usize| {

@@ -7,9 +7,10 @@ use bridge_model::{Clock, Entropy, Timestamp};
 use bridge_server::Context;
 use bridge_server::app::{RunningApp, start};
 use bridge_server::auth::FirstAdmin;
-use bridge_server::config::Config;
+use bridge_server::config::{Config, Limits, PerMinute};
 use bridge_store::{NewUser, Role};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -67,8 +68,8 @@ impl Setup {
         SECRET_KEY.clone_into(&mut config.security.secret_key);
         config.security.encryption_keys = vec!["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned()];
         ADMIN_PASSWORD.clone_into(&mut config.security.first_admin_password);
-        // Tests log in far more often than people; the limit has its own test.
-        config.security.logins_per_minute_max = 10_000;
+        // Tests ask far more often than people; the limits have tests of their own.
+        config.limits.enabled = false;
         // Tests wait for what the readers find, so that these look often.
         config.ingest.pull_interval_min_ms = 20;
         config.ingest.pull_interval_max_ms = 200;
@@ -88,6 +89,30 @@ impl Setup {
     pub(crate) fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self
+    }
+
+    /// The same with these limits, and no others.
+    pub(crate) fn limits(self, set: impl FnOnce(&mut Limits)) -> Self {
+        self.config(|config| {
+            let limits = &mut config.limits;
+            *limits = Limits::default();
+            limits.per_minute = PerMinute {
+                authentication: 0,
+                reads: 0,
+                writes: 0,
+                deletes: 0,
+                batch: 0,
+                files: 0,
+                webhook_events: 0,
+                webhook_receive: 0,
+                sync_pull: 0,
+                sync_state: 0,
+            };
+            limits.per_hour.sync_reset = 0;
+            let of_plans = [&mut limits.webhook_events_per_hour, &mut limits.sync_pull_per_hour];
+            of_plans.into_iter().flat_map(BTreeMap::values_mut).for_each(|number| *number = 0);
+            set(limits);
+        })
     }
 
     /// Where the database is.
@@ -117,7 +142,7 @@ impl Setup {
             ("BRIDGECORE_SECURITY__SECRET_KEY", security.secret_key.clone()),
             ("BRIDGECORE_SECURITY__ENCRYPTION_KEYS", json!(security.encryption_keys).to_string()),
             ("BRIDGECORE_SECURITY__FIRST_ADMIN_PASSWORD", security.first_admin_password.clone()),
-            ("BRIDGECORE_SECURITY__LOGINS_PER_MINUTE_MAX", security.logins_per_minute_max.to_string()),
+            ("BRIDGECORE_LIMITS__ENABLED", self.config.limits.enabled.to_string()),
         ]
     }
 
