@@ -39,7 +39,11 @@ pub async fn first_admin(cx: &Context) -> anyhow::Result<Option<FirstAdmin>> {
     let password_hash = hash.map_err(|problem| unusable(cx, "security.first_admin_password", &problem))?;
     let new =
         NewUser { username: username.clone(), password_hash, role: Role::Admin, odoo_user_id: None, language: None };
-    let user = cx.store.create_first_admin(TENANT_NAME, &cx.config.limits.plan_default, new).await.context("make the first admin")?;
+    let user = cx
+        .store
+        .create_first_admin(TENANT_NAME, &cx.config.limits.plan_default, new)
+        .await
+        .context("make the first admin")?;
     Ok(user.map(|_| FirstAdmin { username, password: made }))
 }
 

@@ -141,7 +141,7 @@ codes! {
         "the disk with BridgeCore's database is full, or will be within short",
         "make room in {path} now; what can't be written is refused with 503, and nothing that was answered is lost";
     RedisUnreachable = "REDIS_UNREACHABLE", Warning,
-        "Redis does not answer, so that nodes do not share what they keep of the ERPs' answers; everything else works",
+        "Redis does not answer, so that nodes do not share what they keep of the ERPs' answers, and each counts requests by itself; everything else works",
         "check that it runs, and cache.redis_url; where there is one node alone, leave cache.redis_url empty";
     ServerDown = "SERVER_DOWN", Error,
         "nothing answers where the service should listen",

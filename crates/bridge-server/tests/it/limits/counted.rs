@@ -195,7 +195,8 @@ async fn a_push_key_has_its_own(setup: Setup) {
     let (shop, store) = (Pusher::register(&app, &admin, "shop").await, Pusher::register(&app, &admin, "store").await);
     for number in 1..=3 {
         // However many events are in one.
-        let events = json!([event(number * 2, "sale.order", 1, "write"), event(number * 2 + 1, "sale.order", 2, "write")]);
+        let events =
+            json!([event(number * 2, "sale.order", 1, "write"), event(number * 2 + 1, "sale.order", 2, "write")]);
         let answer = shop.push(&events).await;
         assert_eq!((answer.status, told(&answer)), (200, [3, 3 - number.cast_unsigned(), 20 * number.cast_unsigned()]));
     }
