@@ -24,8 +24,8 @@ pub(super) fn counted(method: &str, pattern: &str) -> Counted {
         | "/api/v1/auth/login"
         | "/api/v1/auth/refresh"
         | "/api/v1/webhooks/receive" => ByHandler,
-        // Nobody is kept from going.
-        "/api/v1/auth/logout" => Not,
+        // Nobody is kept from going, and whoever asks whether the service works is nobody in particular.
+        "/api/v1/auth/logout" | "/api/v1/webhooks/health" | "/api/v2/sync/health" => Not,
         "/api/v2/sync/pull" => Of(Class::SyncPull),
         "/api/v2/sync/ack" | "/api/v2/sync/state" => Of(Class::SyncState),
         "/api/v2/sync/reset" => Of(Class::SyncReset),
@@ -39,8 +39,6 @@ pub(super) fn counted(method: &str, pattern: &str) -> Counted {
         }
         // A credential is tried. Odoo counts refusals and locks our own address out: whoever guesses is slowed down here.
         "/api/v1/users/{user_id}/links" if method == "POST" => Of(Class::Authentication),
-        // Whoever asks whether the service works, or how, is nobody in particular.
-        "/api/v1/webhooks/health" | "/api/v2/sync/health" => Not,
         _ if pattern.starts_with("/api/v1/files/") => Of(Class::Files),
         _ if !pattern.starts_with("/api/") => Not,
         _ => Of(match method {

@@ -16,7 +16,7 @@ pub enum Command {
     /// Say which tenants there are: number, plan, name
     List(Which),
     /// Give a tenant another plan; running services follow within security.session_cache_ms
-    Plan(Plan),
+    Plan(NewPlan),
 }
 
 /// Whose tenants.
@@ -29,7 +29,7 @@ pub struct Which {
 
 /// The arguments of `plan`.
 #[derive(Debug, Args)]
-pub struct Plan {
+pub struct NewPlan {
     /// The tenant's number, as `list` shows it
     tenant: i64,
     /// The plan, as [limits] names it
@@ -42,7 +42,7 @@ pub struct Plan {
 pub async fn run(command: Command, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<()> {
     match command {
         Command::List(which) => list(&which, clock, entropy).await,
-        Command::Plan(plan) => set_plan(plan, clock, entropy).await,
+        Command::Plan(new) => set_plan(new, clock, entropy).await,
     }
 }
 
@@ -59,7 +59,7 @@ async fn list(which: &Which, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -
 }
 
 async fn set_plan(
-    Plan { tenant, plan, which }: Plan,
+    NewPlan { tenant, plan, which }: NewPlan,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> anyhow::Result<()> {

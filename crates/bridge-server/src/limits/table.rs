@@ -101,11 +101,12 @@ impl Part {
     /// and gains least by it. Whoever floods the table with names that are used once drives out those, and nobody who has
     /// used up all.
     fn forget_one(&mut self) {
-        let last = |part: &Self, key: &Key| part.whole_at_us.get(key).and_then(|times| times.iter().max().copied());
+        let whole_at = |part: &Self, key: &Key| part.whole_at_us.get(key).and_then(|times| times.iter().max().copied());
         let Some(mut least) = self.order.pop_front() else { return };
         for _ in 1..LOOKS {
             let Some(next) = self.order.pop_front() else { break };
-            let kept = if last(self, &next) < last(self, &least) { std::mem::replace(&mut least, next) } else { next };
+            let kept =
+                if whole_at(self, &next) < whole_at(self, &least) { std::mem::replace(&mut least, next) } else { next };
             self.order.push_back(kept);
         }
         self.whole_at_us.remove(&least);

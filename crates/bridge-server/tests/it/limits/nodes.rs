@@ -17,7 +17,7 @@ fn three_an_hour(setup: Setup, redis: &str) -> Setup {
         limits.per_hour.sync_reset = 3;
         limits.redis_prefix = format!("it:{}:", OsEntropy::new().unwrap().hex(8));
     });
-    setup.config(|config| config.cache.redis_url = redis.to_owned())
+    setup.config(|config| redis.clone_into(&mut config.cache.redis_url))
 }
 
 /// What remains after a request; `None` if it was refused.

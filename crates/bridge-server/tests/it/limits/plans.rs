@@ -86,7 +86,7 @@ async fn the_plan_of_a_tenant_decides_over_the_hour(setup: Setup) {
 }
 
 async fn a_new_tenant_has_the_plan_of_the_settings(setup: Setup) {
-    let app = setup.config(|config| config.limits.plan_default = "premium".to_owned()).start().await;
+    let app = setup.config(|config| "premium".clone_into(&mut config.limits.plan_default)).start().await;
     let admin = app.admin().await;
     let tenant = tenant_of(&admin).await;
     assert_eq!(app.context().store.tenant(tenant).await.unwrap().unwrap().plan, "premium");
