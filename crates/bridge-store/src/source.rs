@@ -86,12 +86,14 @@ impl Store {
     /// Says which life of a system's numbering is being read, and answers its epoch.
     ///
     /// The same identity keeps the epoch; the first one ever told adopts the epoch as it is; another one opens the
-    /// next epoch, in which nothing has been read yet. [`StoreError::Fenced`] if the fence is no longer current.
+    /// next epoch. Of a life that is new nothing has been read yet but what was there no more when it was first seen, which
+    /// is up to `gone_to`. [`StoreError::Fenced`] if the fence is no longer current.
     pub async fn open_epoch(
         &self,
         tenant: TenantId,
         system: SystemKey,
         identity: &str,
+        gone_to: i64,
         fence: Option<Fence>,
     ) -> Result<Epoch, StoreError> {
         let mut statements: Vec<_> = fence.iter().map(|fence| require(fence, self.now())).collect();
@@ -102,15 +104,16 @@ impl Store {
             params![tenant, system, identity],
         ));
         statements.push(Statement::new(
-            "INSERT INTO sources (tenant_id, system_key, epoch, identity, read_to) VALUES (?1, ?2, 0, ?3, 0)
+            "INSERT INTO sources (tenant_id, system_key, epoch, identity, read_to) VALUES (?1, ?2, 0, ?3, ?4)
              ON CONFLICT (tenant_id, system_key) DO UPDATE SET
                 epoch = CASE WHEN sources.identity IS NULL OR sources.identity = excluded.identity
                     THEN sources.epoch ELSE sources.epoch + 1 END,
-                read_to = CASE WHEN sources.identity IS NULL OR sources.identity = excluded.identity
-                    THEN sources.read_to ELSE 0 END,
+                read_to = CASE WHEN sources.identity = excluded.identity
+                        OR (sources.identity IS NULL AND sources.read_to > excluded.read_to)
+                    THEN sources.read_to ELSE excluded.read_to END,
                 identity = excluded.identity
              RETURNING epoch",
-            params![tenant, system, identity],
+            params![tenant, system, identity, gone_to],
         ));
         let writing = match self.db() {
             Db::Sqlite(db) => Some(db.sources.writing(&(tenant, system))),

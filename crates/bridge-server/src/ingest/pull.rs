@@ -190,7 +190,7 @@ impl Reader<'_> {
         if let Some(identity) = new_life(&source, &info) {
             // What was gone when this life was first seen is nobody's loss, or was told with the new life.
             self.cleaned_to = info.cleaned_to;
-            self.open_epoch(&source, &identity).await?;
+            self.open_epoch(&source, &identity, info.cleaned_to).await?;
             source = self.source().await?;
         } else if gaps::lost(&source, self.cleaned_to, info.cleaned_to) {
             self.say_cleaned_unread(&source, info.cleaned_to).await?;
@@ -237,7 +237,7 @@ impl Reader<'_> {
 
     /// The table has another identity than the one that was read so far: its ids may start over. Opens the next
     /// epoch, and unless it is the very first, says of every model that anything may have changed.
-    async fn open_epoch(&self, source: &SourceState, identity: &str) -> Result<(), Problem> {
+    async fn open_epoch(&self, source: &SourceState, identity: &str, gone_to: i64) -> Result<(), Problem> {
         let (tenant, key) = (self.system.tenant, self.system.key);
         if source.identity.is_some() {
             tracing::warn!(system.id = %self.system.system_id, "the event table began anew: a restore or a reinstallation");
@@ -248,7 +248,7 @@ impl Reader<'_> {
             let batch = Append { changes, fence: Some(self.lease.fence()), ..Append::default() };
             pipeline::append(self.cx, tenant, batch).await?;
         }
-        self.cx.store.open_epoch(tenant, key, identity, Some(self.lease.fence())).await?;
+        self.cx.store.open_epoch(tenant, key, identity, gone_to, Some(self.lease.fence())).await?;
         Ok(())
     }
 

@@ -47,17 +47,17 @@ async fn another_identity_opens_another_epoch(bed: Bed) {
     let tenant = bed.tenant(&store).await;
     store.append(tenant, Append { progress: Some(progress(0, 9, &[4], &[])), ..changes([9]) }).await.unwrap();
     // The first identity ever told adopts what is there.
-    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", None).await.unwrap(), Epoch(0));
-    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", None).await.unwrap(), Epoch(0));
+    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", 0, None).await.unwrap(), Epoch(0));
+    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", 0, None).await.unwrap(), Epoch(0));
     let state = store.source(tenant, SYSTEM).await.unwrap();
     assert_eq!((state.read_to, state.gaps.len(), state.identity.as_deref()), (9, 1, Some("database 1")));
 
     let lease = store.acquire_lease("reader", "node a", Duration::from_secs(5)).await.unwrap().unwrap();
     bed.clock.advance(Duration::from_secs(6));
-    let fenced = store.open_epoch(tenant, SYSTEM, "database 2", Some(lease.fence())).await;
+    let fenced = store.open_epoch(tenant, SYSTEM, "database 2", 0, Some(lease.fence())).await;
     assert!(matches!(fenced, Err(StoreError::Fenced)), "{fenced:?}");
     let lease = store.acquire_lease("reader", "node a", Duration::from_secs(5)).await.unwrap().unwrap();
-    let opened = store.open_epoch(tenant, SYSTEM, "database 2", Some(lease.fence())).await;
+    let opened = store.open_epoch(tenant, SYSTEM, "database 2", 0, Some(lease.fence())).await;
     assert_eq!(opened.unwrap(), Epoch(1));
     let state = store.source(tenant, SYSTEM).await.unwrap();
     assert_eq!((state.epoch, state.read_to, state.gaps.len()), (Epoch(1), 0, 0));
@@ -67,7 +67,18 @@ async fn another_identity_opens_another_epoch(bed: Bed) {
     store.append(tenant, Append { progress: Some(progress(1, 3, &[], &[])), ..changes([]) }).await.unwrap();
     assert_eq!(store.source(tenant, SYSTEM).await.unwrap().read_to, 3);
     // Going back to the first database is a third life, since nobody knows what happened to it meanwhile.
-    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", None).await.unwrap(), Epoch(2));
+    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", 7, None).await.unwrap(), Epoch(2));
+    // What is gone when a life is first seen need not be read; what goes later is another matter.
+    assert_eq!(store.source(tenant, SYSTEM).await.unwrap().read_to, 7);
+    assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", 8, None).await.unwrap(), Epoch(2));
+    assert_eq!(store.source(tenant, SYSTEM).await.unwrap().read_to, 7);
+    // The same holds for the very first life, also where a push has told of it before.
+    let (pushed, unread) = (bed.tenant(&store).await, bed.tenant(&store).await);
+    store.append(pushed, Append { progress: Some(progress(0, 9, &[], &[])), ..changes([9]) }).await.unwrap();
+    for (tenant, read_to) in [(pushed, 9), (unread, 7)] {
+        assert_eq!(store.open_epoch(tenant, SYSTEM, "database 1", 7, None).await.unwrap(), Epoch(0));
+        assert_eq!(store.source(tenant, SYSTEM).await.unwrap().read_to, read_to);
+    }
 }
 
 async fn whoever_saved_progress_reads_it_whatever_others_read_meanwhile(bed: Bed) {

@@ -98,7 +98,7 @@ async fn an_epoch_whose_opening_nobody_waits_for_is_read_all_the_same() {
     let store = bed.open().await;
     let (tenant, system) = (bed.tenant(&store).await, SystemKey(1));
     assert_eq!(store.source(tenant, system).await.unwrap().identity, None);
-    let opening = store.open_epoch(tenant, system, "database 1", None);
+    let opening = store.open_epoch(tenant, system, "database 1", 0, None);
     assert!(opening.now_or_never().is_none(), "the caller has gone away");
     // What is written later is committed later.
     store.append(tenant, changes([1])).await.unwrap();

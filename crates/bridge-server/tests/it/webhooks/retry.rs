@@ -96,7 +96,7 @@ async fn what_is_understood_by_now_takes_its_place_in_the_log(setup: Setup) {
     // Where the ERP keeps an event table, an event without an id is the reader's.
     let tenant = tenant_of(&admin).await;
     let system = app.context().store.systems(tenant).await.unwrap()[0].key;
-    app.context().store.open_epoch(tenant, system, "a life", None).await.unwrap();
+    app.context().store.open_epoch(tenant, system, "a life", 0, None).await.unwrap();
     let ids = keep(&app, &admin, "shop", &[without_id(8)]).await;
     assert_eq!(retry(&admin, ids[0]).await, settled(ids[0], "deferred"));
     assert_eq!((letter_ids(&admin).await, log_of(&app, &admin).await.len()), (vec![], 3));
