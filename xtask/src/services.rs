@@ -182,7 +182,7 @@ impl Revived {
     pub(crate) fn create(run: &RunDir, account: Account, stop: &Stop) -> Result<Self> {
         let data = run.folder("revived", account)?;
         Postgres::init(&data, "postgres", account, stop)?;
-        let (log, ending, port) = (run.path("revived.log"), Arc::new(AtomicBool::new(false)), free_port()?);
+        let (log, ending, port) = (run.path("revived.log"), Arc::new(AtomicBool::new(false)), lasting_port()?);
         let (told, started) = mpsc::channel();
         let (asked, stop) = (Arc::clone(&ending), stop.clone());
         // The kernel ends a server when the thread that started it does, so that one thread starts it every time.
@@ -197,7 +197,7 @@ impl Revived {
                 if running.as_mut().is_none_or(|postgres| !postgres.service.is_running()) {
                     // Processes that the last one left behind may still be about to end.
                     drop(running.take());
-                    running = start().ok();
+                    running = start().map_err(|error| eprintln!("start the server again: {error:#}")).ok();
                 }
                 thread::sleep(Duration::from_millis(50));
             }
@@ -269,6 +269,21 @@ fn answers_ping(port: u16) -> std::io::Result<bool> {
     let mut answer = [0; 5];
     stream.read_exact(&mut answer)?;
     Ok(&answer == b"+PONG")
+}
+
+/// A port for a server that is not there at times. The kernel gives none of these to connections, of which one would
+/// otherwise take it in such a time: even one to that very port, which is then connected with itself.
+fn lasting_port() -> Result<u16> {
+    let range = "/proc/sys/net/ipv4/ip_local_port_range";
+    let text = fs::read_to_string(range).with_context(|| format!("read {range}"))?;
+    let given_from: u16 = text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(32_768);
+    let lowest = (given_from / 2).max(1_024);
+    // Two of these that run at once begin at different places.
+    let first = lowest + u16::try_from(std::process::id() % u32::from(given_from - lowest))?;
+    (first..given_from)
+        .chain(lowest..first)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .context("find a free port")
 }
 
 /// A port that was free a moment ago.
