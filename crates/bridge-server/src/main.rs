@@ -7,10 +7,16 @@ use bridge_model::entropy::{Entropy, OsEntropy};
 use bridge_server::config::Config;
 use bridge_server::{app, cli, demo, telemetry};
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Passing records on is mostly making and dropping small values, which this one does in a fifth less time than that of the
+/// C library; and it gives back what hashing a password takes.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Changes of your ERP on every device, in order and never lost.
 #[derive(Debug, Parser)]

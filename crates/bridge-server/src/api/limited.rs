@@ -63,7 +63,7 @@ pub(super) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::described;
+    use crate::api::openapi::described;
     use serde_json::Value;
     use std::collections::BTreeSet;
 

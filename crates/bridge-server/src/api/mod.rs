@@ -19,7 +19,9 @@ use entrance::Entrance;
 
 /// Every path of the service.
 pub fn router(cx: &Context) -> Router {
-    let (rest, _) = described();
+    let (rest, _) = rest::routes().split_for_parts();
+    let (pages, _) = rest::description_routes().split_for_parts();
+    let rest = rest.merge(pages.layer(Extension(rest::Pages::new())));
     let rest = rest.method_not_allowed_fallback(error::no_such_method).layer(Entrance::bounded(cx));
     let (files, _) = rest::file_routes().split_for_parts();
     let files = files.method_not_allowed_fallback(error::no_such_method).layer(Entrance::for_files(cx));
@@ -30,16 +32,4 @@ pub fn router(cx: &Context) -> Router {
         .method_not_allowed_fallback(error::no_such_method)
         .layer(Entrance::new(cx));
     rest.merge(files).merge(others).with_state(cx.clone())
-}
-
-/// The routes of the REST API, without files and metrics, and the description of all of them.
-fn described() -> (Router<Context>, serde_json::Value) {
-    let (rest, mut description) = rest::routes().split_for_parts();
-    let (pages, of_pages) = rest::description_routes().split_for_parts();
-    description.merge(of_pages);
-    description.merge(rest::file_routes().into_openapi());
-    description.merge(rest::metrics_routes().into_openapi());
-    let description = openapi::describe(description);
-    let pages = pages.layer(Extension(rest::Pages::new(&description)));
-    (rest.merge(pages), description)
 }

@@ -289,7 +289,7 @@ async fn create(acting: &Acting, request: &CrudRequest, options: &Options) -> Re
     let ids = acting.create(&request.model, records, options).await?;
     let names = records.iter().flat_map(Map::keys);
     let rows = read_back(acting, request, &ids, names, options).await;
-    Ok(if is_one { rows.into_iter().next().unwrap_or_default().into() } else { json!(rows) })
+    Ok(if is_one { rows.into_iter().next().unwrap_or_default().into() } else { rows.into() })
 }
 
 async fn read(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {
@@ -311,9 +311,9 @@ async fn read(acting: &Acting, request: &CrudRequest, options: &Options) -> Resu
     }
     if by_key {
         let ids = request.required_ids(&acting.cx)?;
-        return Ok(json!(acting.read_ids(&request.model, &ids, fields, options).await?));
+        return Ok(acting.read_ids(&request.model, &ids, fields, options).await?.into());
     }
-    Ok(json!(acting.read(&Query { fields, ..request.query(&acting.cx)? }, options).await?))
+    Ok(acting.read(&Query { fields, ..request.query(&acting.cx)? }, options).await?.into())
 }
 
 async fn update(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {
@@ -326,7 +326,7 @@ async fn update(acting: &Acting, request: &CrudRequest, options: &Options) -> Re
     };
     acting.update(&request.model, &ids, record, options).await?;
     let rows = read_back(acting, request, &ids, record.keys(), options).await;
-    Ok(if request.record_id.is_some() { rows.into_iter().next().unwrap_or_default().into() } else { json!(rows) })
+    Ok(if request.record_id.is_some() { rows.into_iter().next().unwrap_or_default().into() } else { rows.into() })
 }
 
 async fn call(acting: &Acting, request: &CrudRequest, options: &Options) -> Result<Value, Problem> {

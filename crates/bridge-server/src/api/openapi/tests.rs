@@ -1,4 +1,5 @@
-use super::super::{described, rest};
+use super::super::rest;
+use super::described;
 use super::finish::SOMETIMES;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! The description of the API, and the page that shows it.
 
 use crate::api::extract::Path;
-use crate::api::openapi::Refuses as _;
+use crate::api::openapi::{DESCRIPTION, Refuses as _};
 use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
@@ -9,7 +9,6 @@ use axum::Extension;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bridge_model::entropy::hex;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
@@ -30,20 +29,17 @@ pub(in crate::api) fn routes() -> OpenApiRouter<Context> {
 pub(in crate::api) struct Pages(Arc<Shown>);
 
 struct Shown {
-    description: String,
     description_tag: HeaderValue,
     page: Arc<Config<'static>>,
 }
 
 impl Pages {
-    /// The pages for a description.
-    pub(in crate::api) fn new(description: &Value) -> Self {
-        let description = description.to_string();
-        let tag = format!("\"{}\"", hex(&Sha256::digest(&description)[..16]));
+    /// The pages of this version.
+    pub(in crate::api) fn new() -> Self {
+        let tag = format!("\"{}\"", hex(&Sha256::digest(DESCRIPTION)[..16]));
         // Beside the page, whatever path a proxy puts before both. No other server is asked to judge the description.
         let page = Config::from("../openapi.json").validator_url("none").display_request_duration(true);
         Self(Arc::new(Shown {
-            description,
             description_tag: HeaderValue::try_from(tag).unwrap_or_else(|_| FILES_TAG.clone()),
             page: Arc::new(page),
         }))
@@ -83,7 +79,7 @@ async fn description(Extension(pages): Extension<Pages>, headers: HeaderMap) -> 
         return not_modified(tag);
     }
     let json = HeaderValue::from_static("application/json");
-    with_headers(tag, json, pages.0.description.clone().into_response())
+    with_headers(tag, json, DESCRIPTION.into_response())
 }
 
 /// Find the page

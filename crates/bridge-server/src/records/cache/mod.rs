@@ -268,8 +268,8 @@ pub(super) async fn answer(
     let (cache, settings) = (&cx.records.cache, &cx.config.cache);
     // The system judges what is asked of it; what was kept is judged here.
     acting.check(&request.model, Operation::Read)?;
-    let key = Key::of(acting, request, options).filter(|key| key.asked.len() <= settings.entry_bytes_max);
-    let (true, Some(key)) = (settings.enabled && freshness != Freshness::Unkept, key) else {
+    let key = (settings.enabled && freshness != Freshness::Unkept).then(|| Key::of(acting, request, options)).flatten();
+    let Some(key) = key.filter(|key| key.asked.len() <= settings.entry_bytes_max) else {
         return Ok((Output::Value(read.await?), CacheUse::Bypass));
     };
     let owners = owners(cx, &acting.system).await?;
