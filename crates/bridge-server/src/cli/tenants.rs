@@ -69,6 +69,18 @@ async fn set_plan(
         known(&config.limits.webhook_events_per_hour) && known(&config.limits.sync_pull_per_hour),
         "[limits] does not name the plan {plan:?} in webhook_events_per_hour and sync_pull_per_hour"
     );
+    // Opening it for writing makes and upgrades a database, which is for the service to do.
+    let looking = Store::look(store_options(&config), Arc::clone(&clock), Arc::clone(&entropy));
+    let looking = looking.await.context("open the database")?;
+    let schema = looking.schema().await.context("look at the database's schema");
+    looking.close().await;
+    let schema = schema?;
+    ensure!(
+        schema.version == schema.known,
+        "the database has the schema {}, and this program works with {}: start the service with this program first",
+        schema.version,
+        schema.known
+    );
     let store = Store::open(store_options(&config), clock, entropy)
         .await
         .context("open the database (on SQLite the service must be stopped for this)")?;

@@ -86,6 +86,13 @@ async fn the_plan_of_a_tenant_decides_over_the_hour(setup: Setup) {
 }
 
 async fn a_new_tenant_has_the_plan_of_the_settings(setup: Setup) {
+    // A database that no service has made yet is not made.
+    for _ in 0..2 {
+        let refused = tenants(&setup, &["plan", "1", "free"]).await;
+        let errors = text(&refused.stderr);
+        let said = ["the database has the schema 0", "open the database"].iter().any(|said| errors.contains(said));
+        assert!(!refused.status.success() && said && !errors.contains("there is no tenant"), "{refused:?}");
+    }
     let app = setup.config(|config| "premium".clone_into(&mut config.limits.plan_default)).start().await;
     let admin = app.admin().await;
     let tenant = tenant_of(&admin).await;
