@@ -33,6 +33,26 @@ pub struct NewKeyedWrite {
     pub erp_key: Option<String>,
     /// What shows whether it was done.
     pub to_check: Value,
+    /// The writes that it belongs to, where it is one of several.
+    pub series: Option<WriteSeries>,
+}
+
+/// Writes that belong together, those of a batch or of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteSeries {
+    /// Unlike that of any other.
+    pub name: String,
+    /// Which of them it is; `None` for the request that asks for all of them.
+    pub part: Option<WritePart>,
+}
+
+/// The operations of a series that one call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WritePart {
+    /// The place of the first.
+    pub first: u64,
+    /// How many there are.
+    pub operations: u64,
 }
 
 /// A write with a key, as it was noted. `Debug` leaves the answer out, which holds what was written.
@@ -70,7 +90,9 @@ pub struct WriteClaim {
 impl Store {
     /// The write that a key stands for, if there is one.
     pub async fn keyed_write(&self, key: &WriteKey) -> Result<Option<KeyedWrite>, StoreError> {
-        let sql = "SELECT system_key, request_hash, sent_as, erp_key, to_check, begun_at, claimed_to, answer
+        let sql =
+            "SELECT system_key, request_hash, sent_as, erp_key, to_check, begun_at, claimed_to, answer, series, first,
+                operations
              FROM keyed_writes WHERE tenant_id = ?1 AND user_id = ?2 AND key = ?3";
         let read = |row: &Row| {
             let corrupt = |_| StoreError::Corrupt { what: "a write with a key" };
@@ -83,6 +105,7 @@ impl Store {
                     sent_as: row.get_text(2)?,
                     erp_key: row.get_opt_text(3)?,
                     to_check: json(&row.get_text(4)?)?,
+                    series: read_series(row, 8)?,
                 },
                 begun_at: row.get_time(5)?,
                 claimed_to: row.get_time(6)?,
@@ -99,10 +122,11 @@ impl Store {
         write: &NewKeyedWrite,
         claim: &WriteClaim,
     ) -> Result<bool, StoreError> {
+        let part = write.series.as_ref().and_then(|series| series.part);
         let insert = Statement::new(
             "INSERT INTO keyed_writes (tenant_id, user_id, key, system_key, request_hash, sent_as, erp_key, to_check,
-                begun_at, claim, claimed_to)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                begun_at, claim, claimed_to, series, first, operations)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (tenant_id, user_id, key) DO NOTHING",
             params![
                 key.tenant,
@@ -116,18 +140,48 @@ impl Store {
                 self.now(),
                 &claim.name,
                 claim.until,
+                write.series.as_ref().map(|series| series.name.as_str()),
+                part.map(|part| number(part.first)),
+                part.map(|part| number(part.operations)),
             ],
         );
         self.changed(insert).await
     }
 
+    /// The calls of a series that were begun and not found to be refused, each with what shows whether it was done.
+    pub async fn series_parts(&self, series: &str) -> Result<Vec<(WritePart, Value)>, StoreError> {
+        let sql = "SELECT series, first, operations, to_check FROM keyed_writes
+             WHERE series = ?1 AND first IS NOT NULL ORDER BY first";
+        let read = |row: &Row| {
+            let part = read_series(row, 0)?.and_then(|series| series.part).ok_or(StoreError::Corrupt { what: PART })?;
+            let to_check = serde_json::from_str(&row.get_text(3)?).map_err(|_| StoreError::Corrupt { what: PART })?;
+            Ok((part, to_check))
+        };
+        self.rows(Statement::new(sql, params![series]), read).await
+    }
+
     /// Takes a write over whose outcome is not known and that nobody works on any more; `false` if somebody does, or
     /// if there is no such write.
     pub async fn claim_keyed_write(&self, key: &WriteKey, claim: &WriteClaim) -> Result<bool, StoreError> {
+        self.take_over(key, claim, self.now()).await
+    }
+
+    /// Takes a write over whose outcome is not known, whoever has been at work on it: for those who know in another way
+    /// that they are alone. `false` if there is no such write.
+    pub async fn seize_keyed_write(&self, key: &WriteKey, claim: &WriteClaim) -> Result<bool, StoreError> {
+        self.take_over(key, claim, Timestamp::from_micros(i64::MAX)).await
+    }
+
+    async fn take_over(
+        &self,
+        key: &WriteKey,
+        claim: &WriteClaim,
+        claimed_up_to: Timestamp,
+    ) -> Result<bool, StoreError> {
         let update = Statement::new(
             "UPDATE keyed_writes SET claim = ?4, claimed_to = ?5
              WHERE tenant_id = ?1 AND user_id = ?2 AND key = ?3 AND answer IS NULL AND claimed_to <= ?6",
-            params![key.tenant, key.user, &key.key, &claim.name, claim.until, self.now()],
+            params![key.tenant, key.user, &key.key, &claim.name, claim.until, claimed_up_to],
         );
         self.changed(update).await
     }
@@ -168,14 +222,36 @@ impl Store {
         self.changed(delete).await
     }
 
-    /// Deletes writes that were first sent before `begun_before`, at most `batch` in a transaction; answers how many.
+    /// Deletes writes that were first sent before `begun_before`, at most `batch` in a transaction; answers how many. Those
+    /// of a task stay as long as it has not ended: whoever goes on with it has to know what was sent.
     pub async fn purge_keyed_writes(&self, begun_before: Timestamp, batch: u32) -> Result<u64, StoreError> {
         self.purge(
             "DELETE FROM keyed_writes WHERE (tenant_id, user_id, key) IN
-                (SELECT tenant_id, user_id, key FROM keyed_writes WHERE begun_at < ?1 ORDER BY begun_at LIMIT ?2)",
+                (SELECT tenant_id, user_id, key FROM keyed_writes
+                 WHERE begun_at < ?1 AND (series IS NULL OR series NOT IN
+                    (SELECT series FROM tasks WHERE finished_at IS NULL AND series IS NOT NULL))
+                 ORDER BY begun_at LIMIT ?2)",
             begun_before,
             batch,
         )
         .await
     }
+}
+
+/// What a row is that can't be read.
+const PART: &str = "a write of a series";
+
+/// The series of a write, from its name in column `at` and the two columns that follow.
+fn read_series(row: &Row, at: usize) -> Result<Option<WriteSeries>, StoreError> {
+    let Some(name) = row.get_opt_text(at)? else { return Ok(None) };
+    let count = |number: i64| u64::try_from(number).map_err(|_| StoreError::Corrupt { what: PART });
+    let part = match (row.get_opt_i64(at + 1)?, row.get_opt_i64(at + 2)?) {
+        (Some(first), Some(operations)) => Some(WritePart { first: count(first)?, operations: count(operations)? }),
+        _ => None,
+    };
+    Ok(Some(WriteSeries { name, part }))
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

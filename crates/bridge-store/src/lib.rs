@@ -46,7 +46,7 @@ pub use detection::{Choice, Detection, FoundModel, Ownership, StrategyHealth, Tr
 pub use erp_links::{ErpLink, LinkSecret};
 pub use error::{Cause, StoreError};
 pub use jobs::{Job, JobCounts, JobId, NewJob, Schedule};
-pub use keyed_writes::{KeyedWrite, NewKeyedWrite, WriteClaim, WriteKey};
+pub use keyed_writes::{KeyedWrite, NewKeyedWrite, WriteClaim, WriteKey, WritePart, WriteSeries};
 pub use leases::{Fence, Lease};
 pub use log::{Append, Appended, LogPage, LogQuery, LogRead, Retention, Trimmed};
 pub use look_back::{ChangeCount, LogFilter, LogSpan, Newest};

@@ -61,6 +61,8 @@ pub struct NewTask {
     pub request: Value,
     /// How many operations that is.
     pub total: u64,
+    /// Names its writes; unlike that of any other task.
+    pub series: String,
 }
 
 /// A task, without what is to be done and what came of it.
@@ -78,6 +80,8 @@ pub struct Task {
     pub system_id: SystemId,
     /// How far it is.
     pub state: TaskState,
+    /// Names its writes; `None` for a task that an older version has kept.
+    pub series: Option<String>,
     /// Whether somebody asked for its end.
     pub is_cancelled: bool,
     /// How many operations there are.
@@ -114,7 +118,7 @@ pub struct Settled {
 macro_rules! columns {
     () => {
         "id, tenant_id, user_id, kind, system_id, state, is_cancelled, total, settled, under_way, successful, failed,
-         last_error, created_at, started_at, finished_at"
+         last_error, created_at, started_at, finished_at, series"
     };
 }
 
@@ -132,8 +136,8 @@ impl Store {
         let request = self.crypt().encrypt(&task.request.to_string(), now);
         let sql = concat!(
             "INSERT INTO tasks (tenant_id, user_id, kind, system_id, request, state, is_cancelled, total, settled, under_way,
-                successful, failed, created_at)
-             SELECT tenant_id, id, ?3, ?4, ?5, 'queued', 0, ?6, 0, 0, 0, 0, ?7 FROM users
+                successful, failed, created_at, series)
+             SELECT tenant_id, id, ?3, ?4, ?5, 'queued', 0, ?6, 0, 0, 0, 0, ?7, ?9 FROM users
              WHERE tenant_id = ?1 AND id = ?2
                 AND (SELECT COUNT(*) FROM tasks WHERE tenant_id = ?1 AND finished_at IS NULL) < ?8
              RETURNING ",
@@ -141,7 +145,7 @@ impl Store {
         );
         let most = i64::try_from(open_max).unwrap_or(i64::MAX);
         let total = i64::try_from(task.total).unwrap_or(i64::MAX);
-        let values = params![tenant, task.user, task.kind, &task.system_id, request, total, now, most];
+        let values = params![tenant, task.user, task.kind, &task.system_id, request, total, now, most, task.series];
         self.returned(vec![Statement::new(sql, values)], read_task).await
     }
 
@@ -149,6 +153,12 @@ impl Store {
     pub async fn task(&self, tenant: TenantId, id: TaskId) -> Result<Option<Task>, StoreError> {
         let sql = select!("WHERE tenant_id = ?1 AND id = ?2");
         self.row(Statement::new(sql, params![tenant, id.0]), read_task).await
+    }
+
+    /// A tenant's task whose writes have this name.
+    pub async fn task_of_series(&self, tenant: TenantId, series: &str) -> Result<Option<Task>, StoreError> {
+        let sql = select!("WHERE tenant_id = ?1 AND series = ?2");
+        self.row(Statement::new(sql, params![tenant, series]), read_task).await
     }
 
     /// A tenant's tasks, those of one user or of all, the newest first, with lower numbers than `before`.
@@ -319,5 +329,6 @@ fn read_task(row: &Row) -> Result<Task, StoreError> {
         created_at: row.get_time(13)?,
         started_at: row.get_opt_time(14)?,
         finished_at: row.get_opt_time(15)?,
+        series: row.get_opt_text(16)?,
     })
 }

@@ -4,8 +4,9 @@ use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
+use crate::records::{Keep, ids_alone};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// What became of a batch.
@@ -82,9 +83,34 @@ impl BatchAnswer {
             results,
         }
     }
+
+    /// What is kept of it for those who ask again with the same key: all of it, or if that is too long, the ids of its
+    /// records. Nothing as long as something is not known that can be found out by asking again.
+    pub(super) fn to_keep(&self, bytes_max: usize) -> Keep {
+        if self.results.iter().any(OperationResult::may_come_out) {
+            return Keep::Open;
+        }
+        let whole = json!(self);
+        if whole.to_string().len() <= bytes_max {
+            return Keep::Answer(whole);
+        }
+        let short = |result: &OperationResult| OperationResult {
+            result: result.result.as_ref().map(ids_alone),
+            message: result.message.clone(),
+            error: result.error.clone(),
+            ..*result
+        };
+        Keep::Answer(json!(Self { results: self.results.iter().map(short).collect(), ..*self }))
+    }
 }
 
 impl OperationResult {
+    /// Whether it is not known what became of it, and can be found out.
+    fn may_come_out(&self) -> bool {
+        let is_unknown = |error: &OperationError| error.code == ProblemKind::OutcomeUnknown.code();
+        self.error.as_ref().is_some_and(|error| is_unknown(error) && error.details["safe_to_repeat"] == true)
+    }
+
     /// Of an operation that was done.
     pub(super) fn done(index: usize, result: Option<Value>, message: Option<String>) -> Self {
         Self { index, status: OperationStatus::Done, success: true, result, message, error: None }

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::language::Message;
 use crate::problem::Problem;
 use crate::records::{Action, CrudRequest, Data, no_such_record};
-use bridge_model::RecordId;
+use bridge_model::{ModelName, RecordId};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
@@ -27,15 +27,33 @@ impl Group {
         Self { first, others: Vec::new(), named, rows, rows_max }
     }
 
+    /// A group of just these operations, which were one call before.
+    pub(super) fn again(first: CrudRequest, others: Vec<CrudRequest>) -> Self {
+        let mut group = Self::of(first, usize::MAX);
+        for next in others {
+            group.add(next);
+        }
+        group
+    }
+
     /// Takes an operation in; `false` if it has to be a call of its own.
     pub(super) fn take(&mut self, next: CrudRequest) -> bool {
         if !self.takes(&next) {
             return false;
         }
+        self.add(next);
+        true
+    }
+
+    fn add(&mut self, next: CrudRequest) {
         self.named.extend(ids(&next).iter().cloned());
         self.rows += ids(&next).len().max(1);
         self.others.push(next);
-        true
+    }
+
+    /// The model of its operations.
+    pub(super) fn model(&self) -> &ModelName {
+        &self.first.model
     }
 
     /// How many operations there are.

@@ -4,9 +4,10 @@ use super::references;
 use crate::context::Context;
 use crate::language::Reason;
 use crate::problem::Problem;
-use crate::records::CrudRequest;
+use crate::records::{CrudRequest, request_hash};
 use bridge_model::SystemId;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// The body of the request.
@@ -29,6 +30,11 @@ pub struct BatchRequest {
 }
 
 impl BatchRequest {
+    /// Names the request to a system: another one has another hash.
+    pub(crate) fn hash(&self, system_id: &SystemId) -> String {
+        request_hash(&json!(["batch", system_id, self.operations, self.stop_on_error, self.is_async]))
+    }
+
     /// `Invalid` if there are no operations or too many, or if one refers to what does not come before it.
     pub(super) fn check(&self, cx: &Context) -> Result<(), Problem> {
         let most = cx.config.batch.operations_max;

@@ -6,10 +6,15 @@ use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
-use crate::records::{NewAttachment, acting};
+use crate::records::{
+    Acting, IdempotencyKey, Keep, NewAttachment, Once, Series, acting, once, request_hash, write_once,
+};
+use bridge_model::entropy::hex;
 use bridge_model::{ModelName, SystemId};
-use bridge_store::StoredFile;
+use bridge_store::{StoreError, StoredFile};
 use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -52,7 +57,7 @@ pub struct Uploaded {
     pub is_unchanged: Option<bool>,
 }
 
-/// Puts a file onto a record, there where new files are kept.
+/// Puts a file onto a record, there where new files are kept; with a key, once for that key.
 pub async fn upload(
     cx: &Context,
     caller: &Caller,
@@ -60,42 +65,27 @@ pub async fn upload(
     file: Incoming,
     name: &str,
     declared: Option<&str>,
-) -> Result<Uploaded, Problem> {
+    key: Option<IdempotencyKey>,
+) -> Result<Once<Uploaded>, Problem> {
     let Arrived { name, content_type, size, sha256, contents } = file.end(name, declared, &cx.config.files)?;
     let system_id = cx.erps.system_of(&cx.store, caller.tenant, target.system_id.as_ref()).await?.system_id.clone();
     let acting = acting(cx, caller, &system_id).await?;
     let Target { model, record_id, image_downscale, .. } = target;
-    let (file_id, is_unchanged) = match contents {
-        Contents::Encoded { datas, sha1 } => {
-            let (name, content_type) = (name.clone(), content_type.clone());
-            let new = NewAttachment { name, content_type, datas, may_shrink: image_downscale };
-            let (attachment, checksum) = acting.attach(&model, record_id, new).await?;
-            let file_id = FileId::InErp { system_id: system_id.clone(), attachment };
-            (file_id, checksum.map(|checksum| checksum == sha1))
-        }
-        Contents::Spooled(spool) => {
-            acting.check_attach(&model, record_id).await?;
-            let file = StoredFile {
-                tenant: caller.tenant,
-                id: cx.entropy.hex(16),
-                system: acting.system(),
-                model: model.clone(),
-                record_id,
-                name: name.clone(),
-                content_type: content_type.clone(),
-                size: size as u64,
-                sha256: sha256.clone(),
-                place: spool.place(),
-                created_by: caller.user,
-                created_at: cx.clock.now(),
-            };
-            store(cx, &file, spool).await?;
-            (FileId::Stored(file.id), Some(true))
-        }
-    };
-    Ok(Uploaded {
+    let is_stored = matches!(contents, Contents::Spooled(_));
+    let hash = request_hash(&json!([
+        "upload",
+        system_id,
+        model,
+        record_id,
+        image_downscale,
+        name,
+        content_type,
+        sha256,
+        is_stored
+    ]));
+    let uploaded = Uploaded {
         success: true,
-        file_id: file_id.to_string(),
+        file_id: String::new(),
         filename: name,
         size,
         content_type,
@@ -103,14 +93,84 @@ pub async fn upload(
         system_id,
         model,
         record_id,
-        is_unchanged,
-    })
+        is_unchanged: Some(true),
+    };
+    match contents {
+        Contents::Encoded { datas, sha1 } => {
+            let work = async move |acting: Acting| {
+                let Uploaded { filename: name, content_type, .. } = &uploaded;
+                let (name, content_type) = (name.clone(), content_type.clone());
+                let new = NewAttachment { name, content_type, datas, may_shrink: image_downscale };
+                let (attachment, checksum) = acting.attach(&uploaded.model, record_id, new).await?;
+                let file_id = FileId::InErp { system_id: uploaded.system_id.clone(), attachment }.to_string();
+                Ok(Uploaded { file_id, is_unchanged: checksum.map(|checksum| checksum == sha1), ..uploaded })
+            };
+            write_once(acting, caller, key, hash, work, |done: &Uploaded| json!(done)).await
+        }
+        Contents::Spooled(spool) => {
+            let (cx_of_work, by, system) = (cx.clone(), caller.clone(), acting.system());
+            let work = async move |series: Option<Series>, _| {
+                acting.check_attach(&uploaded.model, record_id).await?;
+                let id = keep(&cx_of_work, &by, &acting, &uploaded, spool, series).await?;
+                Ok(Uploaded { file_id: FileId::Stored(id).to_string(), ..uploaded })
+            };
+            once(cx, caller, system, key, hash, work, |done: &Uploaded| Keep::Answer(json!(done))).await
+        }
+    }
 }
 
-/// Keeps a file. Its row comes first, so that whatever happens the bytes can be found and removed; nobody sees it before
-/// they are there for good.
+/// How often a file with a key can be begun anew.
+const TRIES_MAX: u32 = 16;
+
+/// Keeps a file and answers its id. One with a key has ids that follow from the key, of which each try takes the next: a
+/// file that was kept before its answer was is found by them.
+async fn keep(
+    cx: &Context,
+    caller: &Caller,
+    acting: &Acting,
+    uploaded: &Uploaded,
+    spool: Spool,
+    series: Option<Series>,
+) -> Result<String, Problem> {
+    let mut file = StoredFile {
+        tenant: caller.tenant,
+        id: cx.entropy.hex(16),
+        system: acting.system(),
+        model: uploaded.model.clone(),
+        record_id: uploaded.record_id,
+        name: uploaded.filename.clone(),
+        content_type: uploaded.content_type.clone(),
+        size: uploaded.size as u64,
+        sha256: uploaded.sha256.clone(),
+        place: spool.place(),
+        created_by: caller.user,
+        created_at: cx.clock.now(),
+    };
+    let Some(series) = series else {
+        cx.store.begin_stored_file(&file).await?;
+        return store(cx, &file, spool).await.map(|()| file.id);
+    };
+    for attempt in 0..TRIES_MAX {
+        let name = hex(&Sha256::digest(format!("{} {attempt}", series.name)));
+        name[..32].clone_into(&mut file.id);
+        if cx.store.stored_file(file.tenant, &file.id).await?.is_some() {
+            return Ok(file.id);
+        }
+        match cx.store.begin_stored_file(&file).await {
+            // It was begun and not ended.
+            Err(StoreError::Conflict(_)) => {}
+            begun => {
+                begun?;
+                return store(cx, &file, spool).await.map(|()| file.id);
+            }
+        }
+    }
+    Err(Problem::new(ProblemKind::Busy, Message::request_too_slow()))
+}
+
+/// Keeps the bytes of a file. Its row came first, so that whatever happens they can be found and removed; nobody sees it
+/// before they are there for good.
 async fn store(cx: &Context, file: &StoredFile, spool: Spool) -> Result<(), Problem> {
-    cx.store.begin_stored_file(file).await?;
     cx.storages.store(file.place, StorageKey { tenant: file.tenant, id: &file.id }, spool).await?;
     let begun_after = cx.clock.now().minus(Duration::from_secs(cx.config.files.removal_hours * 3_600));
     if cx.store.show_stored_file(file.tenant, &file.id, begun_after).await? {

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::language::Message;
 use bridge_model::migration::{Changes, PackName, Plan, Warning, WarningKind};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 /// What would happen to records on their way.
@@ -143,6 +143,21 @@ pub struct Migration {
     pub stopped: Option<Stopped>,
     /// What was lost and what a person has to look at.
     pub warnings: Vec<WarningView>,
+}
+
+impl Migration {
+    /// What is kept of it for those who ask again with the same key: all of it, or if that is too long, without what is said
+    /// in words. There is no less: by what is left, it is known what was written.
+    pub(super) fn to_keep(&self, bytes_max: usize) -> Value {
+        let mut kept = json!(self);
+        if kept.to_string().len() > bytes_max {
+            kept["warnings"] = json!([]);
+            for error in kept["errors"].as_array_mut().into_iter().flatten() {
+                error["message"] = json!("");
+            }
+        }
+        kept
+    }
 }
 
 /// A record that was written into the target.

@@ -8,20 +8,34 @@ use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
+use crate::records::{IdempotencyKey, Keep, Once, once, request_hash};
 use bridge_model::SystemId;
 use bridge_model::migration::{ModelMissing, Plan, Record, Tally};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Carries records over: those of the request, or for admins records of the system. Only with a target something is
-/// written, there.
+/// written, there; with a key, the same request then gets the same answer.
 pub async fn migrate(
     cx: &Context,
     caller: &Caller,
     system_id: &SystemId,
     request: MigrateRequest,
-) -> Result<Migration, Problem> {
+    key: Option<IdempotencyKey>,
+) -> Result<Once<Migration>, Problem> {
+    let key = key.filter(|_| request.target_system_id.is_some());
+    let hash = key.as_ref().map(|_| request_hash(&json!(["migrate", system_id, request]))).unwrap_or_default();
     let asked = Asked::new(cx, caller.tenant, system_id, request).await?;
-    let outcome = carry_over(cx, caller, &asked).await;
+    let written_to = asked.target.as_ref().unwrap_or(&asked.system).key;
+    let (cx_of_work, by) = (cx.clone(), caller.clone());
+    // What was loaded before is known by its external id, so that it needs no keys of its own.
+    let work = async move |_, _| counted(&cx_of_work, &by, &asked).await;
+    let bytes_max = cx.config.retention.kept_answer_bytes_max;
+    once(cx, caller, written_to, key, hash, work, move |done: &Migration| Keep::Answer(done.to_keep(bytes_max))).await
+}
+
+/// Does it, and counts it.
+async fn counted(cx: &Context, caller: &Caller, asked: &Asked) -> Result<Migration, Problem> {
+    let outcome = carry_over(cx, caller, asked).await;
     let status = if outcome.is_ok() { "success" } else { "error" };
     let labels = [asked.system.system_type.as_str(), asked.from.as_str(), asked.to.as_str(), status];
     cx.metrics.version_migrations.with_label_values(&labels).inc();

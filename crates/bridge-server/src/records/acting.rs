@@ -96,6 +96,11 @@ impl Access {
 }
 
 impl Acting {
+    /// The same with work that has to have ended at this time, if it is the earlier one.
+    pub(super) fn until(self, ends_at: Option<Timestamp>) -> Self {
+        Self { ends_at: ends_at.map_or(self.ends_at, |end| end.min(self.ends_at)), ..self }
+    }
+
     /// The system's number.
     pub fn system(&self) -> SystemKey {
         self.system.key

@@ -1,6 +1,6 @@
 //! The one request for everything that is done with records.
 
-use super::keyed::{self, Begun};
+use super::keyed::{Once, write_once};
 use super::{Acting, CacheUse, Freshness, IdempotencyKey, Options, Query, Record, acting, cache, parse_domain};
 use crate::auth::Caller;
 use crate::context::Context;
@@ -8,13 +8,12 @@ use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use bridge_model::domain::Domain;
 use bridge_model::entropy::hex;
-use bridge_model::{MethodName, ModelName, RecordId, SystemId};
+use bridge_model::{MethodName, ModelName, RecordId, SystemId, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use tracing::Instrument as _;
 use utoipa::ToSchema;
 
 /// What is done.
@@ -190,36 +189,45 @@ impl Serialize for Output {
     }
 }
 
+/// What a caller wishes besides.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// How fresh an answer has to be.
+    pub freshness: Freshness,
+    /// Under what a write is done once.
+    pub key: Option<IdempotencyKey>,
+    /// When the work has to have ended, if that is earlier than for a request by itself.
+    pub ends_at: Option<Timestamp>,
+}
+
 /// Does what the request says in a system of the caller's tenant; a write that has a key, once for that key.
 pub async fn crud(
     cx: &Context,
     caller: &Caller,
     system_id: &SystemId,
     request: CrudRequest,
-    freshness: Freshness,
-    key: Option<IdempotencyKey>,
+    wishes: Wishes,
 ) -> Result<CrudAnswer, Problem> {
     request.check_fit()?;
     let options = Options::parse(&cx.config.records, request.context.as_ref(), request.lang.as_deref())?;
-    let mut acting = acting(cx, caller, system_id).await?;
-    let Some(key) = key.filter(|_| request.action.is_write()) else {
-        return counted(&acting, caller, &request, &options, freshness).await;
+    let acting = acting(cx, caller, system_id).await?.until(wishes.ends_at);
+    let Some(key) = wishes.key.filter(|_| request.action.is_write()) else {
+        return counted(&acting, caller, &request, &options, wishes.freshness).await;
     };
-    let keyed = match keyed::begin(&acting, caller, key, request.hash(system_id)).await? {
-        Begun::Answered(kept) => return Ok(CrudAnswer::of_kept(kept)),
-        Begun::Working(keyed) => Arc::new(keyed),
-    };
-    acting.keyed = Some(Arc::clone(&keyed));
-    // It goes on when the caller goes away, so that its outcome is known to whoever comes with the key again.
-    let (caller, session) = (caller.clone(), cx.hub.session());
-    let work = async move {
-        let _session = session;
-        let outcome = counted(&acting, &caller, &request, &options, freshness).await;
-        keyed.end(&acting.cx, outcome).await
-    };
-    tokio::spawn(work.in_current_span())
-        .await
-        .unwrap_or_else(|error| Err(Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error)))
+    let hash = request_hash(&json!([system_id, request]));
+    let (by, bytes_max) = (caller.clone(), cx.config.retention.kept_answer_bytes_max);
+    let work = async move |acting: Acting| counted(&acting, &by, &request, &options, wishes.freshness).await;
+    let keep = move |answer: &CrudAnswer| answer.to_keep(bytes_max);
+    let done = Box::pin(write_once(acting, caller, Some(key), hash, work, keep)).await?;
+    Ok(match done {
+        Once::Done(answer) => answer,
+        Once::Replayed(kept) => CrudAnswer::of_kept(kept),
+    })
+}
+
+/// Names a request: another one has another hash.
+pub(crate) fn request_hash(request: &Value) -> String {
+    hex(&Sha256::digest(request.to_string()))
 }
 
 /// Does what the request says, and counts it.
@@ -381,19 +389,12 @@ impl CrudAnswer {
 
     /// What is kept of it for those who ask again with the same key: all of it, or if that is too long, the ids of its
     /// records.
-    pub(super) fn to_keep(&self, bytes_max: usize) -> Value {
+    fn to_keep(&self, bytes_max: usize) -> Value {
         let whole = json!(self);
         if whole.to_string().len() <= bytes_max {
             return whole;
         }
-        let id_of = |record: &Value| json!({ "id": record["id"] });
-        let is_record = |value: &Value| value.get("id").is_some();
-        let result = match &whole["result"] {
-            Value::Array(rows) if rows.iter().all(is_record) => rows.iter().map(id_of).collect(),
-            record if is_record(record) => id_of(record),
-            _ => Value::Null,
-        };
-        json!({ "success": true, "result": result })
+        json!({ "success": true, "result": ids_alone(&whole["result"]) })
     }
 
     fn of_kept(mut kept: Value) -> Self {
@@ -404,11 +405,6 @@ impl CrudAnswer {
 }
 
 impl CrudRequest {
-    /// Names the request: another one has another hash.
-    fn hash(&self, system_id: &SystemId) -> String {
-        hex(&Sha256::digest(json!([system_id, self]).to_string()))
-    }
-
     /// `Invalid` if something is given that the action has no use for: it may be meant for another.
     pub(crate) fn check_fit(&self) -> Result<(), Problem> {
         let given = [
@@ -466,6 +462,17 @@ impl CrudRequest {
         let order = self.order.clone().unwrap_or_default();
         let offset = self.offset.unwrap_or(0);
         Ok(Query { domain: self.domain()?, order, offset, ..Query::of(&self.model, limit) })
+    }
+}
+
+/// Of records that were answered, the ids; of anything else, nothing.
+pub(crate) fn ids_alone(result: &Value) -> Value {
+    let id_of = |record: &Value| json!({ "id": record["id"] });
+    let is_record = |value: &Value| value.get("id").is_some();
+    match result {
+        Value::Array(rows) if rows.iter().all(is_record) => rows.iter().map(id_of).collect(),
+        record if is_record(record) => id_of(record),
+        _ => Value::Null,
     }
 }
 

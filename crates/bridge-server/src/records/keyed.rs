@@ -5,7 +5,7 @@
 //! sent again under the name that it had, and the system does it once; elsewhere nobody can know, and the caller is told
 //! that and what to look at. What was not done leaves its key free.
 
-use super::{Acting, CrudAnswer};
+use super::Acting;
 use crate::auth::Caller;
 use crate::config::ms;
 use crate::context::Context;
@@ -14,14 +14,24 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_erp::KeptAnswer;
 use bridge_erp::write_key::name_of_write;
 use bridge_model::ModelName;
-use bridge_store::{NewKeyedWrite, StoreError, WriteClaim, WriteKey};
+use bridge_store::{NewKeyedWrite, StoreError, WriteClaim, WriteKey, WritePart, WriteSeries};
 use serde_json::Value;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tracing::Instrument as _;
 
-/// A key that a caller gives a write.
+/// Under what a write is done once.
 #[derive(Debug, Clone)]
-pub struct IdempotencyKey(String);
+pub struct IdempotencyKey {
+    /// Unlike that of another write of the same user.
+    pub(super) name: String,
+    /// What the system is told: the key as its caller gave it.
+    label: String,
+    /// Which part of a series it is.
+    pub(super) series: Option<WriteSeries>,
+    /// Whether its caller can come with it again.
+    may_come_again: bool,
+}
 
 /// The longest key, in characters.
 const KEY_CHARS_MAX: usize = 128;
@@ -33,9 +43,40 @@ impl IdempotencyKey {
     /// Checks the form of a key: 1 to 128 printable ASCII characters without blanks.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         if (1..=KEY_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(text.to_owned()))
+            Ok(Self { name: text.to_owned(), label: text.to_owned(), series: None, may_come_again: true })
         } else {
             Err(Problem::field(Self::HEADER, Reason::printable(KEY_CHARS_MAX)))
+        }
+    }
+
+    /// The key as its caller gave it.
+    pub(crate) fn as_given(&self) -> &str {
+        &self.label
+    }
+}
+
+/// The writes of one request, each of which has a key of its own that is the same whenever they are done again.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    /// Unlike that of any other request.
+    pub(crate) name: String,
+    /// What the system is told of each write: the key that the request came with, or what else names it.
+    pub(crate) label: String,
+    /// Whether the request can come again.
+    pub(crate) may_come_again: bool,
+}
+
+impl Series {
+    /// The key of the call that does `operations` operations, from the one at the place `first` on. It has a blank, so that
+    /// it is no caller's.
+    pub(crate) fn part(&self, first: usize, operations: usize) -> IdempotencyKey {
+        let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
+        let part = WritePart { first: count(first), operations: count(operations) };
+        IdempotencyKey {
+            name: format!("{} {first}", self.name),
+            label: self.label.clone(),
+            series: Some(WriteSeries { name: self.name.clone(), part: Some(part) }),
+            may_come_again: self.may_come_again,
         }
     }
 }
@@ -44,6 +85,9 @@ impl IdempotencyKey {
 #[derive(Debug)]
 pub(super) struct Keyed {
     key: WriteKey,
+    label: String,
+    series: Option<WriteSeries>,
+    may_come_again: bool,
     request_hash: String,
     claim: WriteClaim,
     /// The write as an earlier request left it, which does not know what became of it.
@@ -64,38 +108,97 @@ pub(super) enum Stage {
     Refused,
 }
 
+/// What became of a request that may have a key.
+#[derive(Debug)]
+pub enum Once<T> {
+    /// It is done.
+    Done(T),
+    /// It was done before: what was kept of its answer.
+    Replayed(Value),
+}
+
+/// Does a write; one that has a key, once for that key. `keep` tells what is kept of the answer.
+pub(crate) async fn write_once<T, F>(
+    mut acting: Acting,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request_hash: String,
+    work: impl FnOnce(Acting) -> F,
+    keep: impl FnOnce(&T) -> Value + Send + 'static,
+) -> Result<Once<T>, Problem>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Problem>> + Send + 'static,
+{
+    let Some(key) = key else { return work(acting).await.map(Once::Done) };
+    let keyed = match begin(&acting, caller, key, request_hash).await? {
+        Begun::Answered(kept) => return Ok(Once::Replayed(kept)),
+        Begun::Working(keyed) => keyed,
+    };
+    acting.keyed = Some(Arc::clone(&keyed));
+    let cx = acting.cx.clone();
+    let work = work(acting);
+    staying(&cx.clone(), async move {
+        let outcome = work.await;
+        keyed.end(&cx, outcome, keep).await.map(Once::Done)
+    })
+    .await
+}
+
+/// Does work that goes on when the caller goes away, so that its outcome is known to whoever comes with the key again.
+pub(super) async fn staying<T: Send + 'static>(
+    cx: &Context,
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    let session = cx.hub.session();
+    let work = async move {
+        let _session = session;
+        work.await
+    };
+    tokio::spawn(work.in_current_span())
+        .await
+        .unwrap_or_else(|error| Err(Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error)))
+}
+
 /// What a key leads to.
-pub(super) enum Begun {
+enum Begun {
     /// The answer that there is.
     Answered(Value),
     /// Work.
-    Working(Keyed),
+    Working(Arc<Keyed>),
 }
 
 /// Looks at what a key stands for. `IdempotencyKeyReused` if that is another request, `IdempotencyKeyInUse` if somebody
 /// works on it, `OutcomeUnknown` if nobody can find out what became of it.
-pub(super) async fn begin(
-    acting: &Acting,
-    caller: &Caller,
-    key: IdempotencyKey,
-    request_hash: String,
-) -> Result<Begun, Problem> {
+async fn begin(acting: &Acting, caller: &Caller, key: IdempotencyKey, request_hash: String) -> Result<Begun, Problem> {
     let (cx, now) = (&acting.cx, acting.cx.clock.now());
-    let key = WriteKey { tenant: caller.tenant, user: caller.user, key: key.0 };
-    let until = now.plus(ms(cx.config.server.request_timeout_ms));
-    let claim = WriteClaim { name: cx.entropy.hex(16), until };
+    let IdempotencyKey { name, label, series, may_come_again } = key;
+    let key = WriteKey { tenant: caller.tenant, user: caller.user, key: name };
+    let claim = new_claim(cx);
     let stage = Mutex::new(Stage::Unsent);
+    let is_part = series.is_some();
     let Some(known) = cx.store.keyed_write(&key).await? else {
-        return Ok(Begun::Working(Keyed { key, request_hash, claim, earlier: None, stage }));
+        let earlier = None;
+        return Ok(Begun::Working(Arc::new(Keyed {
+            key,
+            label,
+            series,
+            may_come_again,
+            request_hash,
+            claim,
+            earlier,
+            stage,
+        })));
     };
     if known.write.request_hash != request_hash {
-        let field = IdempotencyKey::HEADER;
-        return Err(Problem::new(ProblemKind::IdempotencyKeyReused, Message::key_reused()).with("field", field));
+        // What was sent then is not what would be sent now: what it depends on reads otherwise by now.
+        return Err(if is_part { unknown(&known.write.to_check, false) } else { reused() });
     }
     if let Some(answer) = known.answer {
         return Ok(Begun::Answered(answer));
     }
-    if known.claimed_to > now {
+    // Who does a series is alone with it.
+    if !is_part && known.claimed_to > now {
         return Err(in_use(known.claimed_to.since(now)));
     }
     // The system keeps it for this identity alone, and not for ever.
@@ -106,10 +209,22 @@ pub(super) async fn begin(
     if !is_kept {
         return Err(unknown(&known.write.to_check, false));
     }
-    if !cx.store.claim_keyed_write(&key, &claim).await? {
+    let is_claimed = if is_part {
+        cx.store.seize_keyed_write(&key, &claim).await?
+    } else {
+        cx.store.claim_keyed_write(&key, &claim).await?
+    };
+    if !is_claimed {
         return Err(in_use(Duration::ZERO));
     }
-    Ok(Begun::Working(Keyed { key, request_hash, claim, earlier: Some(known.write), stage }))
+    let earlier = Some(known.write);
+    Ok(Begun::Working(Arc::new(Keyed { key, label, series, may_come_again, request_hash, claim, earlier, stage })))
+}
+
+/// A claim for as long as a request may take.
+pub(super) fn new_claim(cx: &Context) -> WriteClaim {
+    let until = cx.clock.now().plus(ms(cx.config.server.request_timeout_ms));
+    WriteClaim { name: cx.entropy.hex(16), until }
 }
 
 impl Keyed {
@@ -126,16 +241,19 @@ impl Keyed {
         } else {
             let cx = &acting.cx;
             let is_kept = acting.asked(model, acting.adapter.keeps_answers()).await?;
-            let erp_key = is_kept.then(|| name_of_write(&cx.entropy.hex(16), &self.key.key));
+            let erp_key = is_kept.then(|| name_of_write(&cx.entropy.hex(16), &self.label));
             let write = NewKeyedWrite {
                 system: acting.system(),
                 request_hash: self.request_hash.clone(),
                 sent_as: acting.identity()?,
                 erp_key,
                 to_check: to_check.clone(),
+                series: self.series.clone(),
             };
             if !cx.store.begin_keyed_write(&self.key, &write, &self.claim).await? {
-                return Err(in_use(Duration::ZERO));
+                // Only one who is not alone any more, and does not know it yet, meets another in a series.
+                let is_part = self.series.is_some();
+                return Err(if is_part { unknown(to_check, false) } else { in_use(Duration::ZERO) });
             }
             write.erp_key
         };
@@ -143,18 +261,33 @@ impl Keyed {
         Ok(name.map(|name| KeptAnswer { name, is_repeat: self.earlier.is_some() }))
     }
 
+    /// Whether a write that was sent under a name may be sent again by its caller.
+    pub(super) fn may_come_again(&self) -> bool {
+        self.may_come_again
+    }
+
+    /// Whether an earlier try may have been done.
+    pub(super) fn is_repeat(&self) -> bool {
+        self.earlier.is_some()
+    }
+
     /// Notes how far the write has come.
     pub(super) fn reached(&self, stage: Stage) {
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
 
-    /// Keeps the answer, and gives the key free where nothing was done.
-    pub(super) async fn end(&self, cx: &Context, outcome: Result<CrudAnswer, Problem>) -> Result<CrudAnswer, Problem> {
+    /// Keeps what `keep` takes of the answer, and gives the key free where nothing was done.
+    async fn end<T>(
+        &self,
+        cx: &Context,
+        outcome: Result<T, Problem>,
+        keep: impl FnOnce(&T) -> Value,
+    ) -> Result<T, Problem> {
         let stage = *self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         match (stage, outcome) {
             (Stage::Unsent, outcome) if self.earlier.is_none() => outcome,
             (Stage::Done, Ok(answer)) => {
-                let kept = answer.to_keep(cx.config.retention.kept_answer_bytes_max);
+                let kept = keep(&answer);
                 noted("the answer of a write", cx.store.answer_keyed_write(&self.key, &self.claim, &kept).await);
                 Ok(answer)
             }
@@ -167,7 +300,7 @@ impl Keyed {
                 match (outcome, &self.earlier) {
                     // Whatever went wrong now says nothing of the earlier try.
                     (Err(problem), Some(earlier)) if problem.kind != ProblemKind::OutcomeUnknown => {
-                        Err(unknown(&earlier.to_check, true).caused_by(problem))
+                        Err(unknown(&earlier.to_check, self.may_come_again).caused_by(problem))
                     }
                     (outcome, _) => outcome,
                 }
@@ -178,7 +311,7 @@ impl Keyed {
 
 /// A note that can't be made changes nothing of what the system has done: the key stands for an open write then, and
 /// whoever comes with it is told so, or gets the answer from the system.
-fn noted(what: &str, outcome: Result<bool, StoreError>) {
+pub(super) fn noted(what: &str, outcome: Result<bool, StoreError>) {
     match outcome {
         Ok(true) => {}
         Ok(false) => tracing::warn!("{what} is not noted: another request has taken its key over"),
@@ -186,7 +319,13 @@ fn noted(what: &str, outcome: Result<bool, StoreError>) {
     }
 }
 
-fn in_use(wait: Duration) -> Problem {
+/// That a key stands for another request.
+pub(super) fn reused() -> Problem {
+    Problem::new(ProblemKind::IdempotencyKeyReused, Message::key_reused()).with("field", IdempotencyKey::HEADER)
+}
+
+/// That somebody works on what a key stands for, for at most this long.
+pub(super) fn in_use(wait: Duration) -> Problem {
     let mut problem = Problem::new(ProblemKind::IdempotencyKeyInUse, Message::key_in_use());
     // It is likely to be over long before its claim ends.
     problem.retry_after_s = Some(wait.as_secs().clamp(1, 2));
@@ -194,7 +333,7 @@ fn in_use(wait: Duration) -> Problem {
 }
 
 /// That nobody knows whether a write was done; `is_kept` if it may be sent again with its key.
-pub(super) fn unknown(to_check: &Value, is_kept: bool) -> Problem {
+pub(crate) fn unknown(to_check: &Value, is_kept: bool) -> Problem {
     let problem = Problem::new(ProblemKind::OutcomeUnknown, Message::outcome_unknown());
     as_unknown(problem, to_check, is_kept)
 }

@@ -1,9 +1,7 @@
 //! Requests in universal words: put into the system's own before they are done, and what is answered back.
 
 use super::crud::Output;
-use super::{
-    Acting, Action, CrudAnswer, CrudRequest, Data, Freshness, IdempotencyKey, Record, acting, crud, parse_domain,
-};
+use super::{Acting, Action, CrudAnswer, CrudRequest, Data, Record, Wishes, acting, crud, parse_domain};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::Reason;
@@ -67,8 +65,7 @@ pub async fn crud_entity(
     system_id: &SystemId,
     entity: &str,
     request: EntityRequest,
-    freshness: Freshness,
-    key: Option<IdempotencyKey>,
+    wishes: Wishes,
 ) -> Result<CrudAnswer, Problem> {
     if matches!(request.action, Action::Fields | Action::Call) {
         return Err(Problem::field("action", Reason::one_of("create, read, update, delete, search, count")));
@@ -78,7 +75,7 @@ pub async fn crud_entity(
     let map = mapping::entity_map(&words, entity)?;
     let wanted = wanted(&map, &request)?;
     let (action, native) = (request.action, native(&acting, &words, &map, wanted.as_ref(), request).await?);
-    let done = crud(cx, caller, system_id, native, freshness, key).await;
+    let done = crud(cx, caller, system_id, native, wishes).await;
     let mut answer = done.map_err(|problem| in_words(&map, problem))?;
     if matches!(action, Action::Create | Action::Read | Action::Update)
         && let Some(result) = answer.result.take()

@@ -33,12 +33,15 @@ fn too_late() -> ErpError {
 fn check(model: &ModelName, work: &Work, now: Timestamp) -> Value {
     match work {
         Work::Update(ids, _) | Work::Delete(ids) => json!({ "action": "read", "model": model, "record_ids": ids }),
-        Work::Create(_) | Work::Call { .. } => {
-            let since = now.minus(CLOCKS_APART).whole_seconds();
-            let domain = json!([["write_date", ">=", since]]);
-            json!({ "action": "read", "model": model, "domain": domain, "order": "id desc" })
-        }
+        Work::Create(_) | Work::Call { .. } => changed_since(model, now),
     }
+}
+
+/// The request that shows what has been written to a model from now on, or a little earlier.
+pub(crate) fn changed_since(model: &ModelName, now: Timestamp) -> Value {
+    let since = now.minus(CLOCKS_APART).whole_seconds();
+    let domain = json!([["write_date", ">=", since]]);
+    json!({ "action": "read", "model": model, "domain": domain, "order": "id desc" })
 }
 
 impl Acting {
@@ -133,12 +136,14 @@ impl Acting {
             Some(keyed) => keyed.send(self, model, &to_check).await?,
             None => None,
         };
-        let is_kept = kept.is_some();
+        let may_come_again = kept.is_some() && self.keyed.as_ref().is_some_and(|keyed| keyed.may_come_again());
         let write = Write { model: model.clone(), work, context: options.0.clone(), kept };
         let performed = self.in_time(self.tried(self.adapter.perform(write))).await.unwrap_or_else(|| Err(too_late()));
+        let is_repeat = self.keyed.as_ref().is_some_and(|keyed| keyed.is_repeat());
         let stage = match &performed {
             Ok(_) => Stage::Done,
-            Err(error) if error.may_be_done() => Stage::Open,
+            // That it was not sent again says nothing of the earlier try.
+            Err(error) if error.may_be_done() || (error.is_unsent && is_repeat) => Stage::Open,
             Err(_) => Stage::Refused,
         };
         if let Some(keyed) = &self.keyed {
@@ -147,7 +152,7 @@ impl Acting {
         performed.map_err(|error| match stage {
             Stage::Open => {
                 let problem = Problem::of_erp(ProblemKind::OutcomeUnknown, Message::outcome_unknown(), error);
-                as_unknown(problem, &to_check, is_kept)
+                as_unknown(problem, &to_check, may_come_again)
             }
             _ => self.problem(model, error),
         })

@@ -7,6 +7,7 @@ use crate::batch::{OperationResult, OperationStatus, Run};
 use crate::config::ms;
 use crate::context::Context;
 use crate::language::Language;
+use crate::records::Series;
 use crate::supervise::caught;
 use anyhow::Context as _;
 use bridge_model::TenantId;
@@ -153,9 +154,16 @@ impl Doing<'_> {
         let outcomes = cx.store.task_outcomes(task.id).await.context("read what came of a task")?;
         let results: Result<Vec<OperationResult>, _> = outcomes.into_iter().map(serde_json::from_value).collect();
         let Ok(results) = results else { return Ok(End::Failed(reasons::UNREADABLE)) };
-        let mut run = Run::resume(cx, &caller, &task.system_id, kept.operations, kept.stop_on_error, results);
+        let mut run = Run::new(cx, &caller, &task.system_id, kept.operations, kept.stop_on_error).resume(results);
         let mut noted = run.results().len();
-        run.interrupted(usize::try_from(task.under_way).unwrap_or(usize::MAX));
+        if let Some(name) = task.series.clone() {
+            let begun = cx.store.series_parts(&name).await.context("find what was sent")?;
+            let label = kept.key.unwrap_or_else(|| format!("task-{}", task.id.0));
+            // Nobody comes again with what a task has to do.
+            run = run.in_series(Series { name, label, may_come_again: false }, begun);
+        } else {
+            run.interrupted(usize::try_from(task.under_way).unwrap_or(usize::MAX));
+        }
         loop {
             let group = run.next();
             if group.is_none() || run.results().len() > noted {

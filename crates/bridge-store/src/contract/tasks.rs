@@ -2,7 +2,8 @@
 
 use super::{Bed, contract};
 use crate::{Fence, NewTask, NewUser, Role, Settled, Store, StoreError, Task, TaskId, TaskState};
-use bridge_model::Clock as _;
+use bridge_model::entropy::OsEntropy;
+use bridge_model::{Clock as _, Entropy as _};
 use bridge_model::{SystemId, TenantId, UserId};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -32,7 +33,10 @@ async fn tenant_and_user(store: &Store) -> (TenantId, UserId) {
 
 fn new(user: UserId, total: u64) -> NewTask {
     let request = json!({ "operations": ["it's \"quoted\" ?1 $1"] });
-    NewTask { user, kind: "batch".to_owned(), system_id: SystemId::parse("odoo_main").unwrap(), request, total }
+    let (kind, system_id) = ("batch".to_owned(), SystemId::parse("odoo_main").unwrap());
+    // Unlike that of any other task.
+    let series = OsEntropy::new().unwrap().hex(16);
+    NewTask { user, kind, system_id, request, total, series }
 }
 
 async fn add(store: &Store, tenant: TenantId, user: UserId) -> Task {

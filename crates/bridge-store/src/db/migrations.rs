@@ -40,6 +40,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(13, "0013_tasks"),
     migration!(14, "0014_keyed_writes"),
     migration!(15, "0015_stored_files"),
+    migration!(16, "0016_series_of_writes"),
 ];
 
 /// The table that records which steps a database has had.

@@ -1,23 +1,23 @@
 //! `/api/v1/batch/execute`
 
-use crate::api::extract::Body;
+use super::records::{KEY, answered_once};
+use crate::api::extract::{Body, Key};
 use crate::api::openapi::{BODY, Refuses as _, TOKEN};
 use crate::auth::Caller;
 use crate::batch::{BatchAnswer, BatchRequest};
 use crate::context::Context;
 use crate::problem::{Problem, ProblemKind};
 use crate::tasks::{self, Executed, TaskView};
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The routes of this file.
 pub(super) fn routes() -> OpenApiRouter<Context> {
     let of_system = &[ProblemKind::Forbidden, ProblemKind::SystemNotFound];
-    OpenApiRouter::new().routes(routes!(execute).refusing(&[TOKEN, BODY, of_system]))
+    OpenApiRouter::new().routes(routes!(execute).refusing(&[TOKEN, BODY, of_system, KEY]))
 }
 
 /// Do several operations
@@ -26,11 +26,19 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
 /// tells of each what became of it. Neighbours that can be one call of the system become one. It is not one transaction:
 /// what was done before an operation failed stays done. With `async` the answer does not wait for it: it is a task, which
 /// `GET /api/v1/tasks/{task_id}` shows.
+///
+/// With an `Idempotency-Key` it is done once, and each write in it too: the same request with the same key gets the same
+/// answer, with `Idempotency-Replayed: true`, or the same task. If the service died meanwhile, or the outcome of an
+/// operation is unknown and `safe_to_repeat`, it finds out what was done and does what was not.
 #[utoipa::path(
     post,
     path = "/api/v1/batch/execute",
     operation_id = "executeBatch",
     tag = "Records",
+    params((
+        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]{1,128}$",
+        description = "A name of the caller's own choice for the request, such as a UUID."
+    )),
     request_body(content = BatchRequest, example = json!({
         "system_id": "odoo_main",
         "operations": [
@@ -60,10 +68,11 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
 async fn execute(
     State(cx): State<Context>,
     caller: Caller,
+    Key(key): Key,
     Body(request): Body<BatchRequest>,
 ) -> Result<Response, Problem> {
-    Ok(match tasks::execute(&cx, &caller, request).await? {
-        Executed::Done(answer) => Json(answer).into_response(),
-        Executed::Begun(task) => (StatusCode::ACCEPTED, Json(task)).into_response(),
+    Ok(match tasks::execute(&cx, &caller, request, key).await? {
+        Executed::Done(answer) => answered_once(StatusCode::OK, answer),
+        Executed::Begun(task) => answered_once(StatusCode::ACCEPTED, task),
     })
 }

@@ -1,14 +1,13 @@
 //! `/api/v1/files/…`
 
-use super::records::RECORDS;
-use crate::api::extract::{Form, Path, piece};
+use super::records::{KEY, RECORDS, answered_once};
+use crate::api::extract::{Form, Key, Path, piece};
 use crate::api::openapi::{BODY, ERP, QUERY, Refuses as _, TOKEN};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::files::{self, Contents, Found, Incoming, Target, Uploaded};
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
-use axum::Json;
 use axum::extract::State;
 use axum::extract::multipart::Field;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -35,7 +34,7 @@ const FIELDS: [&str; 4] = ["system_id", "model", "record_id", "image_downscale"]
 pub(in crate::api) fn routes() -> OpenApiRouter<Context> {
     let ranges = &[ProblemKind::NotFound, ProblemKind::PayloadTooLarge, ProblemKind::RangeNotSatisfiable];
     OpenApiRouter::new()
-        .routes(routes!(upload).refusing(&[TOKEN, BODY, ERP, RECORDS]))
+        .routes(routes!(upload).refusing(&[TOKEN, BODY, ERP, RECORDS, KEY]))
         .routes(routes!(download).refusing(&[TOKEN, QUERY, ERP, RECORDS, ranges]))
 }
 
@@ -63,11 +62,16 @@ struct FileForm {
 /// It becomes an attachment of the record in the ERP, or the service itself keeps it, as `files.storage` says. The caller
 /// needs the right to change the record. The type of a file is told by its contents, where they tell it; `files.types` and
 /// `files.bytes_max` of the service say what is taken.
+/// With an `Idempotency-Key` it is put there once.
 #[utoipa::path(
     post,
     path = "/api/v1/files/upload",
     operation_id = "uploadFile",
     tag = "Files",
+    params((
+        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]{1,128}$",
+        description = "A name of the caller's own choice for the upload, such as a UUID."
+    )),
     request_body(content = FileForm, content_type = "multipart/form-data", example = json!({
         "file": "product-image.jpg", "system_id": "odoo_main", "model": "product.product", "record_id": 456
     })),
@@ -82,7 +86,7 @@ struct FileForm {
         })
     ))
 )]
-async fn upload(State(cx): State<Context>, caller: Caller, mut form: Form) -> Result<Json<Uploaded>, Problem> {
+async fn upload(State(cx): State<Context>, caller: Caller, Key(key): Key, mut form: Form) -> Result<Response, Problem> {
     let mut texts: BTreeMap<&str, String> = BTreeMap::new();
     let mut file: Option<(Incoming, String, Option<String>)> = None;
     while let Some(mut field) = form.next(&cx).await? {
@@ -113,7 +117,8 @@ async fn upload(State(cx): State<Context>, caller: Caller, mut form: Form) -> Re
     }
     let target = target(&texts)?;
     let Some((file, name, declared)) = file else { return Err(Problem::field("file", Reason::is_missing())) };
-    files::upload(&cx, &caller, target, file, &name, declared.as_deref()).await.map(Json)
+    let uploaded = files::upload(&cx, &caller, target, file, &name, declared.as_deref(), key).await?;
+    Ok(answered_once(StatusCode::OK, uploaded))
 }
 
 async fn text(cx: &Context, field: &mut Field<'_>, name: &str) -> Result<String, Problem> {

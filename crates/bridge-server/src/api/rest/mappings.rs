@@ -1,6 +1,6 @@
 //! `/api/v1/mappings…` and `/api/v1/systems/{system_id}/entities…`
 
-use super::records::{KEY, RECORDS, answered, freshness};
+use super::records::{KEY, RECORDS, answered, wishes};
 use crate::api::extract::{Body, Key, Path, Query};
 use crate::api::learned::Learned;
 use crate::api::openapi::{ADMIN, BODY, ERP, QUERY, Refuses as _, TOKEN};
@@ -177,5 +177,5 @@ async fn crud(
     Body(request): Body<EntityRequest>,
 ) -> Result<Response, Problem> {
     limits::count(&cx, learned.noted(), (&caller).into(), request.action.into()).await?;
-    records::crud_entity(&cx, &caller, &system_id, &entity, request, freshness(&headers), key).await.map(answered)
+    records::crud_entity(&cx, &caller, &system_id, &entity, request, wishes(&headers, key)).await.map(answered)
 }

@@ -7,13 +7,14 @@ use crate::auth::Caller;
 use crate::context::Context;
 use crate::limits;
 use crate::problem::{Problem, ProblemKind};
-use crate::records::{self, CrudAnswer, CrudRequest, Freshness};
+use crate::records::{self, CrudAnswer, CrudRequest, Freshness, IdempotencyKey, Once, Wishes};
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bridge_model::SystemId;
+use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -88,7 +89,7 @@ async fn crud(
     Body(request): Body<CrudRequest>,
 ) -> Result<Response, Problem> {
     limits::count(&cx, learned.noted(), (&caller).into(), request.action.into()).await?;
-    records::crud(&cx, &caller, &system_id, request, freshness(&headers), key).await.map(answered)
+    records::crud(&cx, &caller, &system_id, request, wishes(&headers, key)).await.map(answered)
 }
 
 /// The answer, with what the cache and the key had to do with it.
@@ -106,8 +107,20 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// Says that an answer is that of an earlier request with the same key.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// What the caller wishes of the cache.
-pub(super) fn freshness(headers: &HeaderMap) -> Freshness {
+/// What became of a request with a key, as its answer.
+pub(super) fn answered_once<T: Serialize>(status: StatusCode, outcome: Once<T>) -> Response {
+    match outcome {
+        Once::Done(answer) => (status, Json(answer)).into_response(),
+        Once::Replayed(kept) => (status, [(REPLAYED, HeaderValue::from_static("true"))], Json(kept)).into_response(),
+    }
+}
+
+/// What the caller wishes besides.
+pub(super) fn wishes(headers: &HeaderMap, key: Option<IdempotencyKey>) -> Wishes {
+    Wishes { freshness: freshness(headers), key, ends_at: None }
+}
+
+fn freshness(headers: &HeaderMap) -> Freshness {
     let wishes = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let mut freshness = Freshness::Any;
     for wish in wishes.flat_map(|value| value.split(',')).map(str::trim) {

@@ -3,6 +3,7 @@
 mod bounds;
 mod failures;
 mod files;
+mod keyed;
 mod operations;
 
 use crate::records::Stage;

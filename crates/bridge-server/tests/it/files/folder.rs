@@ -2,6 +2,7 @@
 
 use super::{BOUNDARY, PARTNER, download, follow_rights, form, picture, upload};
 use crate::records::Stage;
+use crate::records::keyed::is_replayed;
 use crate::support::{Client, Setup, eventually, manual_clock, on_both_databases, register_demo_system};
 use bridge_server::config::FileStorage;
 use bridge_server::files::sweep;
@@ -24,6 +25,7 @@ on_both_databases!(
     deleted_files_are_removed_after_a_while,
     a_folder_that_is_away_is_told_and_leaves_nothing_half_done,
     a_file_being_sent_keeps_its_place,
+    a_file_with_a_key_is_kept_once,
 );
 
 /// The setup with files in a new folder, which goes away with what is answered beside it.
@@ -253,4 +255,21 @@ pub(crate) async fn begin_upload(base: &str, token: &str) -> TcpStream {
 /// The answer's id, for those who have no client of ours.
 pub(crate) fn id_of(answer: &Value) -> &str {
     answer["file_id"].as_str().unwrap_or_else(|| panic!("no file: {answer}"))
+}
+
+async fn a_file_with_a_key_is_kept_once(setup: Setup) {
+    let (setup, _folder) = in_folder(setup);
+    let stage = Stage::open(setup).await;
+    let first = super::keyed(&stage.admin, "file-0001", b"one").await;
+    assert!(!is_replayed(&first));
+    let first = first.expect(200);
+    let again = super::keyed(&stage.admin, "file-0001", b"one").await;
+    assert!(is_replayed(&again));
+    assert_eq!(again.expect(200), first);
+    super::keyed(&stage.admin, "file-0001", b"two").await.expect_problem(422, "IDEMPOTENCY_KEY_REUSED");
+    let (status, _, bytes) = download(&stage.admin, first["file_id"].as_str().unwrap(), &[]).await;
+    assert_eq!((status, bytes.as_slice()), (200, b"one".as_slice()));
+    let second = super::keyed(&stage.admin, "file-0002", b"one").await.expect(200);
+    assert_ne!(second["file_id"], first["file_id"]);
+    stage.end().await;
 }

@@ -2,8 +2,12 @@
 
 pub(crate) mod folder;
 
+use crate::crash::process::Process;
 use crate::records::Stage;
-use crate::support::{Answer, Client, Setup, eventually, on_both_databases};
+use crate::records::keyed::{KEYED, is_replayed};
+use crate::support::{
+    Answer, Client, Setup, demo_erp, demo_erp_without_addon, eventually, on_both_databases, register_demo_system,
+};
 use bridge_erp::fake::Fault;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder};
@@ -20,6 +24,8 @@ on_both_databases!(
     what_is_no_good_upload_is_refused,
     a_file_that_is_there_is_no_failure,
     slow_uploads_take_no_places_of_others,
+    a_file_with_a_key_is_put_there_once,
+    a_service_that_is_killed_puts_a_file_there_once,
 );
 
 const BOUNDARY: &str = "----boundary-4711";
@@ -257,4 +263,75 @@ async fn slow_uploads_take_no_places_of_others(setup: Setup) {
     assert_eq!(&answer, b"HTTP/1.1 408");
     upload(&stage.admin, form(Some(("a.txt", "text/plain", b"hello")), &PARTNER)).await.expect(200);
     stage.end().await;
+}
+
+async fn keyed(client: &Client, key: &str, bytes: &[u8]) -> Answer {
+    let request = client.request(Method::POST, "/api/v1/files/upload").header("Idempotency-Key", key);
+    client.send(form(Some(("a.txt", "text/plain", bytes)), &PARTNER).sent_with(request)).await
+}
+
+async fn a_file_with_a_key_is_put_there_once(setup: Setup) {
+    let stage = Stage::open(setup.config(|config| config.erp.circuit_failures_max = 1_000)).await;
+    let files = || stage.erp.db().ids("ir.attachment").len();
+    let before = files();
+    let first = keyed(&stage.admin, "file-0001", b"one").await;
+    assert!(!is_replayed(&first));
+    let first = first.expect(200);
+    let again = keyed(&stage.admin, "file-0001", b"one").await;
+    assert!(is_replayed(&again));
+    assert_eq!(again.expect(200), first);
+    keyed(&stage.admin, "file-0001", b"two").await.expect_problem(422, "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(files(), before + 1);
+    // A lost answer is asked for again with the key.
+    stage.erp.faults().fail_method(KEYED.0, KEYED.1, 4, Fault::ResetAfterWork);
+    let lost = keyed(&stage.admin, "file-0002", b"two").await.expect_problem(502, "OUTCOME_UNKNOWN");
+    assert_eq!(lost["details"]["safe_to_repeat"], true);
+    keyed(&stage.admin, "file-0002", b"two").await.expect(200);
+    assert_eq!(files(), before + 2);
+    stage.end().await;
+}
+
+async fn a_service_that_is_killed_puts_a_file_there_once(setup: Setup) {
+    const PATIENCE: Duration = Duration::from_mins(1);
+    let with_addon = demo_erp().await;
+    let without = demo_erp_without_addon().await;
+    let start = async |request_timeout_ms: u32| {
+        let timeout = ("BRIDGECORE_SERVER__REQUEST_TIMEOUT_MS", request_timeout_ms.to_string());
+        let process = Process::try_start(&setup, &[timeout]).await.expect("the service ended before it listened");
+        let token = process.admin().await;
+        let client = Client::of(process.base.trim_start_matches("http://")).with_token(&token);
+        (process, client)
+    };
+    for (erp, call, is_kept) in [(&with_addon, KEYED, true), (&without, ("ir.attachment", "create"), false)] {
+        let (process, client) = start(2_000).await;
+        register_demo_system(&client, erp, "demo").await;
+        let models = json!({ "models": { "res.partner": { "operations": ["read", "update"] } } });
+        client.put("/api/v1/systems/demo/allowed", &models).await.expect(200);
+        let before = erp.db().ids("ir.attachment").len();
+        erp.faults().fail_method(call.0, call.1, 1, Fault::HangAfterWork);
+        let asking = client.clone();
+        let request = asking.request(Method::POST, "/api/v1/files/upload").header("Idempotency-Key", "file-0001");
+        let lost = tokio::spawn(form(Some(("a.txt", "text/plain", b"one")), &PARTNER).sent_with(request).send());
+        eventually("the write hangs", PATIENCE, async || (erp.faults().calls(call.0, call.1) > 0).then_some(())).await;
+        process.kill_9().await;
+        lost.await.unwrap().unwrap_err();
+        let (process, client) = start(60_000).await;
+        let answer = eventually("the key is free", PATIENCE, async || {
+            let answer = keyed(&client, "file-0001", b"one").await;
+            (answer.status != 409).then_some(answer)
+        })
+        .await;
+        if is_kept {
+            answer.expect(200);
+        } else {
+            let lost = answer.expect_problem(502, "OUTCOME_UNKNOWN");
+            assert_eq!(lost["details"]["safe_to_repeat"], false);
+            assert_eq!(lost["details"]["check"]["model"], "ir.attachment");
+        }
+        assert_eq!(erp.db().ids("ir.attachment").len(), before + 1);
+        client.delete("/api/v1/systems/demo").await.expect(200);
+        process.kill_9().await;
+    }
+    with_addon.stop().await;
+    without.stop().await;
 }

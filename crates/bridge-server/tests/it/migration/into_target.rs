@@ -1,12 +1,18 @@
 //! Records written into another system.
 
-use crate::support::{App, Client, Setup, demo_erp, on_both_databases, register_demo_system};
+use crate::crash::process::Process;
+use crate::records::keyed::is_replayed;
+use crate::support::{Answer, App, Client, Setup, demo_erp, eventually, on_both_databases, register_demo_system};
 use bridge_erp::fake::{DemoErp, Fault};
+use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 on_both_databases!(
     records_are_written_once_however_often_they_are_sent,
     a_lost_reply_makes_no_second_record,
+    with_a_key_it_is_the_same_answer,
+    a_service_that_is_killed_writes_nothing_twice,
     what_the_target_refuses_is_told_for_each_record,
     an_unknown_field_is_refused_before_anything_is_written,
     what_no_admin_has_opened_is_not_written,
@@ -28,11 +34,7 @@ impl Stage {
     async fn set(setup: Setup) -> Self {
         let app = setup.config(|config| config.migration.batch_records = 2).start().await;
         let (admin, old, new) = (app.admin().await, demo_erp().await, demo_erp().await);
-        register_demo_system(&admin, &old, "old").await;
-        register_demo_system(&admin, &new, "new").await;
-        let open = json!({ "operations": ["create", "update"] });
-        let models = json!({ "res.partner": open, "res.country": open, "sale.order.line": open });
-        admin.put("/api/v1/systems/new/allowed", &json!({ "models": models })).await.expect(200);
+        register(&admin, &old, &new).await;
         Self { app, admin, old, new }
     }
 
@@ -54,6 +56,19 @@ impl Stage {
         self.old.stop().await;
         self.new.stop().await;
     }
+}
+
+/// Registers both systems.
+async fn register(admin: &Client, old: &DemoErp, new: &DemoErp) {
+    register_demo_system(admin, old, "old").await;
+    register_demo_system(admin, new, "new").await;
+    let open = json!({ "operations": ["create", "update"] });
+    let models = json!({ "res.partner": open, "res.country": open, "sale.order.line": open });
+    admin.put("/api/v1/systems/new/allowed", &json!({ "models": models })).await.expect(200);
+}
+
+async fn keyed(client: &Client, key: &str, body: &Value) -> Answer {
+    client.send(client.request(Method::POST, MIGRATE).header("Idempotency-Key", key).json(body)).await
 }
 
 /// A migration of three partners with fields that both systems have.
@@ -103,6 +118,75 @@ async fn a_lost_reply_makes_no_second_record(setup: Setup) {
         answer["written"].as_array().unwrap().iter().map(|one| one["target_id"].as_i64().unwrap()).collect();
     assert_eq!((ids[1] - ids[0], ids[2] - ids[1]), (1, 1), "nothing was made in between: {ids:?}");
     stage.leave().await;
+}
+
+async fn with_a_key_it_is_the_same_answer(setup: Setup) {
+    let stage = Stage::set(setup).await;
+    let first = keyed(&stage.admin, "move-0001", &partners()).await;
+    assert!(!is_replayed(&first));
+    let first = first.expect(200);
+    stage.new.faults().reset_counts();
+    let again = keyed(&stage.admin, "move-0001", &partners()).await;
+    assert!(is_replayed(&again));
+    assert_eq!(again.expect(200), first);
+    assert_eq!(stage.new.faults().calls("res.partner", "load"), 0);
+    let mut other = partners();
+    other["record_ids"] = json!([1]);
+    keyed(&stage.admin, "move-0001", &other).await.expect_problem(422, "IDEMPOTENCY_KEY_REUSED");
+    // What fails before anything is written leaves its key free, and so does a lost reply: it may be sent again.
+    stage.new.faults().fail_method("res.partner", "load", 1, Fault::ResetAfterWork);
+    assert!(matches!(keyed(&stage.admin, "move-0002", &partners()).await.status, 502 | 504));
+    let mended = keyed(&stage.admin, "move-0002", &partners()).await;
+    assert!(!is_replayed(&mended));
+    assert_eq!(mended.expect(200)["written"], first["written"]);
+    // Where nothing is written, there is nothing to do once.
+    let mut nowhere = partners();
+    nowhere.as_object_mut().unwrap().remove("target_system_id");
+    for _ in 0..2 {
+        assert!(!is_replayed(&keyed(&stage.admin, "move-0001", &nowhere).await));
+    }
+    stage.leave().await;
+}
+
+async fn a_service_that_is_killed_writes_nothing_twice(setup: Setup) {
+    const PATIENCE: Duration = Duration::from_mins(1);
+    let (old, new) = (demo_erp().await, demo_erp().await);
+    let start = async |request_timeout_ms: u32| {
+        let variables = [
+            ("BRIDGECORE_MIGRATION__BATCH_RECORDS", "2".to_owned()),
+            ("BRIDGECORE_SERVER__REQUEST_TIMEOUT_MS", request_timeout_ms.to_string()),
+        ];
+        let process = Process::try_start(&setup, &variables).await.expect("the service ended before it listened");
+        let token = process.admin().await;
+        let client = Client::of(process.base.trim_start_matches("http://")).with_token(&token);
+        (process, client)
+    };
+    let (process, client) = start(2_000).await;
+    register(&client, &old, &new).await;
+    let before = new.db().ids("res.partner").len();
+    new.faults().fail_method("res.partner", "load", 1, Fault::HangAfterWork);
+    let request = client.request(Method::POST, MIGRATE).header("Idempotency-Key", "move-0001").json(&partners());
+    let lost = tokio::spawn(request.send());
+    eventually("the load hangs", PATIENCE, async || (new.faults().calls("res.partner", "load") > 0).then_some(()))
+        .await;
+    process.kill_9().await;
+    lost.await.unwrap().unwrap_err();
+    let (process, client) = start(60_000).await;
+    let answer = eventually("the key is free", PATIENCE, async || {
+        let answer = keyed(&client, "move-0001", &partners()).await;
+        (answer.status != 409).then_some(answer)
+    })
+    .await;
+    assert!(!is_replayed(&answer));
+    let answer = answer.expect(200);
+    assert_eq!((&answer["success"], &answer["migrated"]), (&json!(true), &json!(3)));
+    assert_eq!(new.db().ids("res.partner").len(), before + 3);
+    let again = keyed(&client, "move-0001", &partners()).await;
+    assert!(is_replayed(&again));
+    assert_eq!(again.expect(200), answer);
+    process.kill_9().await;
+    old.stop().await;
+    new.stop().await;
 }
 
 async fn what_the_target_refuses_is_told_for_each_record(setup: Setup) {

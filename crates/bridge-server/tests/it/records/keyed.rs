@@ -17,6 +17,7 @@ on_both_databases!(
     a_write_in_universal_words_has_a_key_as_well,
     what_was_not_done_leaves_its_key_free,
     a_lost_answer_is_asked_for_again_where_the_system_keeps_it,
+    a_lost_answer_stays_lost_while_nobody_is_asked,
     a_lost_answer_is_told_as_such_where_nobody_keeps_it,
     of_several_requests_at_once_one_is_done,
     whoever_goes_away_finds_the_answer_later,
@@ -28,7 +29,7 @@ on_both_databases!(
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the ERP is called for a write with a key.
-const KEYED: (&str, &str) = ("bridgecore.idempotency", "execute");
+pub(crate) const KEYED: (&str, &str) = ("bridgecore.idempotency", "execute");
 
 async fn keyed(client: &Client, key: &str, body: &Value) -> Answer {
     let request = client.request(Method::POST, "/api/v1/systems/demo/crud").header("Idempotency-Key", key);
@@ -43,7 +44,7 @@ async fn count(client: &Client, name: &str) -> Value {
     result(client, json!({ "action": "count", "model": "res.partner", "domain": [["name", "=", name]] })).await
 }
 
-fn is_replayed(answer: &Answer) -> bool {
+pub(crate) fn is_replayed(answer: &Answer) -> bool {
     answer.headers.get("idempotency-replayed").is_some_and(|value| value == "true")
 }
 
@@ -195,6 +196,32 @@ async fn a_lost_answer_is_asked_for_again_where_the_system_keeps_it(setup: Setup
     assert_eq!(found["result"]["name"], "Lost for long");
     assert_eq!(count(&stage.admin, "Lost for long").await, 1);
     assert_eq!(keyed(&stage.admin, "order-0009", &create("Lost for long")).await.expect(200), found);
+    stage.end().await;
+}
+
+async fn a_lost_answer_stays_lost_while_nobody_is_asked(setup: Setup) {
+    // Longer than a read that is tried again and again.
+    let stage = Stage::open(setup.config(|config| config.erp.circuit_recovery_ms = 5_000)).await;
+    let faults = stage.erp.faults();
+    faults.fail_method(KEYED.0, KEYED.1, 4, Fault::ResetAfterWork);
+    keyed(&stage.admin, "order-0001", &create("Lost")).await.expect_problem(502, "OUTCOME_UNKNOWN");
+    faults.fail_next(1_000_000, Fault::Reset);
+    let read = json!({ "action": "count", "model": "res.country" });
+    eventually("the circuit opens", PATIENCE, async || {
+        (crud(&stage.admin, read.clone()).await.body["code"] == "CIRCUIT_OPEN").then_some(())
+    })
+    .await;
+    // That nothing is sent now says nothing of what was sent then.
+    for _ in 0..3 {
+        let lost = keyed(&stage.admin, "order-0001", &create("Lost")).await.expect_problem(502, "OUTCOME_UNKNOWN");
+        assert_eq!(lost["details"]["safe_to_repeat"], true);
+    }
+    faults.clear();
+    eventually("the answer is found", PATIENCE, async || {
+        (keyed(&stage.admin, "order-0001", &create("Lost")).await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(count(&stage.admin, "Lost").await, 1);
     stage.end().await;
 }
 

@@ -4,7 +4,7 @@ mod bad_input;
 mod crud;
 mod domains;
 mod errors;
-mod keyed;
+pub(crate) mod keyed;
 mod lines;
 mod links;
 mod protection;

@@ -1,15 +1,23 @@
-//! `kill -9` in the middle of a task: what was begun is unknown, and nothing is done twice.
+//! `kill -9` in the middle of a task: nothing is done twice, and what nobody can find out is told as unknown.
 
 use super::{PATIENCE, begin, codes, creates, ended, until};
 use crate::crash::process::Process;
-use crate::support::{Client, Setup, demo_erp, eventually, on_both_databases, register_demo_system};
+use crate::records::keyed::KEYED;
+use crate::support::{
+    Client, Setup, demo_erp, demo_erp_without_addon, eventually, on_both_databases, register_demo_system,
+};
 use bridge_erp::fake::{DemoErp, Fault};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-on_both_databases!(what_was_under_way_is_unknown_and_the_rest_goes_on, kills_at_any_moment_do_nothing_twice,);
+on_both_databases!(
+    what_was_under_way_is_found_out,
+    what_was_under_way_is_unknown_where_nobody_keeps_it,
+    kills_at_any_moment_do_everything_once,
+    kills_at_any_moment_do_nothing_twice,
+);
 
 /// How often the service is killed while it does one task.
 const KILLS: usize = 12;
@@ -54,14 +62,45 @@ async fn names(client: &Client, beginning: &str) -> BTreeMap<String, usize> {
 
 /// Waits until a call that hangs has reached the ERP.
 async fn reached(erp: &DemoErp, method: &str) {
-    eventually("the call reaches the ERP", PATIENCE, async || {
-        (erp.faults().calls("res.partner", method) > 0).then_some(())
-    })
-    .await;
+    reached_model(erp, ("res.partner", method)).await;
 }
 
-async fn what_was_under_way_is_unknown_and_the_rest_goes_on(setup: Setup) {
+async fn reached_model(erp: &DemoErp, (model, method): (&str, &str)) {
+    eventually("the call reaches the ERP", PATIENCE, async || (erp.faults().calls(model, method) > 0).then_some(()))
+        .await;
+}
+
+async fn what_was_under_way_is_found_out(setup: Setup) {
     let erp = demo_erp().await;
+    let (mut process, mut client) = start(&setup).await;
+    open(&client, &erp).await;
+    for (name, fault) in [("Done", Fault::HangAfterWork), ("Undone", Fault::Hang)] {
+        erp.faults().reset_counts();
+        erp.faults().fail_method(KEYED.0, KEYED.1, 1, fault);
+        let id = begin(&client, &creates(name, 10), true).await["id"].clone();
+        reached_model(&erp, KEYED).await;
+        process.kill_9().await;
+        (process, client) = start(&setup).await;
+        let task = ended(&client, &id).await;
+        assert_eq!(codes(&task), ["done"; 10], "{task}");
+        let names = names(&client, name).await;
+        assert!(names.len() == 10 && names.values().all(|times| *times == 1), "{names:?}");
+        assert_eq!(task["results"][3]["result"]["name"], format!("{name} 003"));
+        // A change bears the name of its task.
+        let record = &task["results"][3]["result"]["id"];
+        let path = format!("/api/v1/webhooks/events?model=res.partner&record_id={record}");
+        let event = eventually("the change is in the log", PATIENCE, async || {
+            client.get(&path).await.expect(200)["items"].as_array().unwrap().first().cloned()
+        })
+        .await;
+        assert_eq!(event["idempotency_key"], format!("task-{id}"), "{event}");
+    }
+    process.kill_9().await;
+    erp.stop().await;
+}
+
+async fn what_was_under_way_is_unknown_where_nobody_keeps_it(setup: Setup) {
+    let erp = demo_erp_without_addon().await;
     let (process, client) = start(&setup).await;
     open(&client, &erp).await;
     let mut operations = creates("Killed", 20);
@@ -88,7 +127,10 @@ async fn what_was_under_way_is_unknown_and_the_rest_goes_on(setup: Setup) {
     assert_eq!(codes(&task), expected, "{task}");
     assert_eq!(task["results"][12]["result"], 16);
     assert_eq!(erp.faults().calls("res.partner", "create"), 3, "what was under way is not sent again");
-    assert_eq!(task["results"][0]["error"]["details"]["model"], "res.partner");
+    let details = &task["results"][0]["error"]["details"];
+    assert_eq!((&details["model"], &details["safe_to_repeat"]), (&json!("res.partner"), &json!(false)));
+    let written = crate::records::result(&client, details["check"].clone()).await;
+    assert_eq!(written[0]["name"], "Killed 019", "the newest first");
 
     // With the wish to stop at the first failure it is the end.
     erp.faults().reset_counts();
@@ -115,9 +157,30 @@ async fn what_was_under_way_is_unknown_and_the_rest_goes_on(setup: Setup) {
     erp.stop().await;
 }
 
+async fn kills_at_any_moment_do_everything_once(setup: Setup) {
+    let (task, names) = killed_at_any_moment(setup, demo_erp().await).await;
+    assert_eq!(codes(&task), ["done"; 300]);
+    assert!(names.len() == 300 && names.values().all(|times| *times == 1), "{names:?}");
+}
+
 async fn kills_at_any_moment_do_nothing_twice(setup: Setup) {
+    let (task, names) = killed_at_any_moment(setup, demo_erp_without_addon().await).await;
+    let codes = codes(&task);
+    for (number, code) in codes.iter().enumerate() {
+        let times = names.get(&format!("Random {number:03}")).copied().unwrap_or(0);
+        match *code {
+            "done" => assert_eq!(times, 1, "operation {number}"),
+            "OUTCOME_UNKNOWN" => assert!(times <= 1, "operation {number} was done {times} times"),
+            other => panic!("operation {number}: {other}"),
+        }
+    }
+    let unknown = codes.iter().filter(|code| **code == "OUTCOME_UNKNOWN").count();
+    assert!(unknown <= codes.len() / 2, "{unknown} unknown after {KILLS} kills with at most 4 under way");
+}
+
+/// The task and the names of its records, after it was killed again and again.
+async fn killed_at_any_moment(setup: Setup, erp: DemoErp) -> (Value, BTreeMap<String, usize>) {
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
-    let erp = demo_erp().await;
     let (process, client) = start(&setup).await;
     open(&client, &erp).await;
     erp.faults().latency_ms(5);
@@ -136,18 +199,8 @@ async fn kills_at_any_moment_do_nothing_twice(setup: Setup) {
     let (process, client) = start(&setup).await;
     let task = ended(&client, &id).await;
     assert_eq!((&task["status"], &task["finished"]), (&json!("completed"), &json!(300)));
-    let codes = codes(&task);
     let names = names(&client, "Random").await;
-    for (number, code) in codes.iter().enumerate() {
-        let times = names.get(&format!("Random {number:03}")).copied().unwrap_or(0);
-        match *code {
-            "done" => assert_eq!(times, 1, "operation {number}"),
-            "OUTCOME_UNKNOWN" => assert!(times <= 1, "operation {number} was done {times} times"),
-            other => panic!("operation {number}: {other}"),
-        }
-    }
-    let unknown = codes.iter().filter(|code| **code == "OUTCOME_UNKNOWN").count();
-    assert!(unknown <= codes.len() / 2, "{unknown} unknown after {KILLS} kills with at most 4 under way");
     process.kill_9().await;
     erp.stop().await;
+    (task, names)
 }

@@ -2,7 +2,7 @@
 
 use super::{begin, codes, creates, ended, task, until};
 use crate::records::Stage;
-use crate::support::{Setup, on_both_databases};
+use crate::support::{Setup, demo_erp_without_addon, on_both_databases};
 use bridge_erp::fake::Fault;
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ async fn a_task_is_cancelled(setup: Setup) {
         config.batch.rows_per_call_max = 2;
         config.erp.call_timeout_ms = 1_500;
     });
-    let stage = Stage::open(setup).await;
+    let stage = Stage::open_with(setup, demo_erp_without_addon().await).await;
     stage.batch_of_one("Before").await;
     stage.erp.faults().fail_method("res.partner", "create", 1, Fault::Hang);
     let running = begin(&stage.admin, &creates("Cancelled", 8), false).await["id"].clone();
@@ -116,7 +116,8 @@ async fn a_task_is_its_owners(setup: Setup) {
 }
 
 async fn a_tenant_has_so_many_tasks(setup: Setup) {
-    let stage = Stage::open(setup.config(|config| config.tasks.open_max = 2)).await;
+    let stage =
+        Stage::open_with(setup.config(|config| config.tasks.open_max = 2), demo_erp_without_addon().await).await;
     stage.batch_of_one("Before").await;
     stage.erp.faults().fail_method("res.partner", "create", 1, Fault::Hang);
     let body = json!({ "system_id": "demo", "operations": creates("Many", 1), "async": true });
@@ -131,7 +132,9 @@ async fn a_tenant_has_so_many_tasks(setup: Setup) {
 }
 
 async fn a_task_of_someone_who_left_goes_no_further(setup: Setup) {
-    let stage = Stage::open(setup.config(|config| config.erp.call_timeout_ms = 1_500)).await;
+    let stage =
+        Stage::open_with(setup.config(|config| config.erp.call_timeout_ms = 1_500), demo_erp_without_addon().await)
+            .await;
     stage.batch_of_one("Before").await;
     stage.erp.faults().fail_method("res.partner", "create", 1, Fault::Hang);
     let holding = begin(&stage.admin, &creates("Holding", 1), false).await["id"].clone();
