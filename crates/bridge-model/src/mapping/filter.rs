@@ -3,6 +3,7 @@
 use super::entity::{Case, EntityMap, Source};
 use super::words::{MappingError, MappingProblem, Words};
 use crate::domain::{Condition, DatePart, Domain, Operand, Operator};
+use crate::migration::Version;
 use serde_json::Value;
 
 impl EntityMap {
@@ -70,7 +71,7 @@ impl EntityMap {
             (Source::Field { name, entity: Some(entity), .. }, Some(rest), _) => {
                 let condition = Condition { path: rest.to_owned(), ..condition.clone() };
                 let related = words.related(entity)?.condition(words, &condition);
-                Ok(below(name, related.map_err(|error| error.within(field))?))
+                Ok(self.of_related(name, related.map_err(|error| error.within(field))?))
             }
             (Source::Field { name, .. }, Some(rest), _) if DatePart::parse(rest).is_some() => {
                 Ok(native(format!("{name}.{rest}"), operand.clone()))
@@ -79,6 +80,16 @@ impl EntityMap {
             (Source::Cases(cases), None, Operand::Value(value)) => self.one_of(field, cases, *operator, value),
             _ => Err(self.error(field, MappingProblem::NotSearched)),
         }
+    }
+
+    /// A filter on the records that a field leads to. What is asked of several of their fields is meant of one and the same
+    /// record, for which they need a domain of their own; Odoo before 17.0 does not take one, and is asked field by field.
+    fn of_related(&self, field: &str, domain: Domain) -> Domain {
+        if self.version < Version::V17 || matches!(domain, Domain::Condition(_)) {
+            return below(field, domain);
+        }
+        let operand = Operand::Domain(Box::new(domain));
+        Domain::Condition(Condition { path: field.to_owned(), operator: Operator::Any, operand })
     }
 
     /// A value that a field is compared with. A part of a text, or what is greater, is asked of the system's own values.
@@ -116,7 +127,7 @@ impl EntityMap {
     }
 }
 
-/// The same filter on the records that `field` leads to.
+/// The same filter, each condition over a path that begins with `field`.
 fn below(field: &str, domain: Domain) -> Domain {
     let all = |members: Vec<Domain>| members.into_iter().map(|member| below(field, member)).collect();
     match domain {

@@ -58,11 +58,13 @@ fn filters_are_asked_in_the_words_of_each_version() {
             "order",
             Version::V18,
             json!([["line_ids.product_id.kind", "=", "stock"]]),
-            json!([
-                "&",
-                ["order_line.product_id.is_storable", "=", true],
-                ["order_line.product_id.type", "=", "consu"]
-            ]),
+            json!([["order_line.product_id", "any", [["is_storable", "=", true], ["type", "=", "consu"]]]]),
+        ),
+        (
+            "order",
+            Version::V19,
+            json!([["line_ids.product_id.kind", "!=", "stock"]]),
+            json!([["order_line.product_id", "any", ["!", "&", ["is_storable", "=", true], ["type", "=", "consu"]]]]),
         ),
         (
             "order",
@@ -76,6 +78,22 @@ fn filters_are_asked_in_the_words_of_each_version() {
         let found = filter(entity, version, &asked).unwrap();
         let canonical = |domain: &Value| Domain::parse(domain).unwrap();
         assert_eq!(canonical(&found), canonical(&expected), "{asked} became {found}");
+    }
+}
+
+#[test]
+fn what_stands_for_several_fields_is_asked_field_by_field_of_a_version_without_any() {
+    let case =
+        |value: &str, one: i64, other: i64| json!({ "value": value, "when": { "x_one": one, "x_other": other } });
+    let grade = json!({ "grade": { "cases": [case("gold", 1, 1), case("silver", 1, 2)] } });
+    let asked = Domain::parse(&json!([["customer_id.grade", "!=", "gold"]])).unwrap();
+    for (version, expected) in [
+        (Version::V16, json!(["!", "&", ["partner_id.x_one", "=", 1], ["partner_id.x_other", "=", 1]])),
+        (Version::V17, json!([["partner_id", "any", ["!", "&", ["x_one", "=", 1], ["x_other", "=", 1]]]])),
+    ] {
+        let words = words_with(version, contact_changes(&grade));
+        let found = words.entity("order").unwrap().unwrap().filter(&words, &asked).unwrap();
+        assert_eq!(found, Domain::parse(&expected).unwrap(), "{version}");
     }
 }
 
