@@ -225,6 +225,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_called_lossy_is_what_some_value_does_not_survive() {
+        use Conversion::{Analytic, Datetime, Fraction, Html, Many, Not, Number, One, Same, Whole};
+        let values = [
+            json!("a < b\nc"),
+            json!("<b>x</b>"),
+            json!("2024-01-31"),
+            json!("2024-01-31T08:15:00Z"),
+            json!("7.5"),
+            json!(7),
+            json!(3.5),
+            json!(true),
+            json!([]),
+            json!([7, 8]),
+            json!({"4": 100}),
+            json!({"4": 30, "5": 70}),
+        ];
+        for by in [Same, Html, Many, One, Analytic, Not, Datetime, Whole, Fraction, Number] {
+            for direction in [Up, Down] {
+                let lost: Vec<&Value> = values.iter().filter(|value| by.apply(direction, (*value).clone()).1).collect();
+                assert_eq!(by.is_lossy(direction), !lost.is_empty(), "{by:?} {direction:?}: {lost:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_map_knows_which_values_do_not_come_back() {
         let merged = Conversion::Map {
             up: vec![(json!("1"), json!("0")), (json!("2"), json!("1")), (json!("3"), json!("1"))],
@@ -234,6 +259,11 @@ mod tests {
         assert_eq!(merged.apply(Up, json!("3")), (json!("1"), true));
         assert_eq!(merged.apply(Up, json!("0")), (json!("0"), true), "comes back as 1");
         assert!(merged.is_lossy(Up) && !merged.is_lossy(Down));
+        let last = Conversion::Map {
+            up: vec![(json!("2"), json!("1")), (json!("3"), json!("1"))],
+            down: vec![(json!("1"), json!("3"))],
+        };
+        assert_eq!(last.apply(Down, json!("1")), (json!("3"), false), "what is said of the way down counts there");
         let renamed = Conversion::Map { up: vec![(json!("MO"), json!("MON"))], down: vec![] };
         assert!(!renamed.is_lossy(Up) && !renamed.is_lossy(Down));
         let dropped = Conversion::Map { up: vec![(json!("private"), json!(null))], down: vec![] };

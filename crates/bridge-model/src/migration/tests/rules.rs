@@ -34,12 +34,26 @@ fn a_field_that_is_split_comes_together_again() {
 }
 
 #[test]
+fn a_field_that_is_empty_is_no_reason_to_leave_what_is_there() {
+    let both = json!({ "location_dest_id": 5, "location_final_id": 8 });
+    assert_eq!(odoo("stock.move", V18, V17, both).0, json!({ "location_dest_id": 8 }));
+    let one = json!({ "location_dest_id": 5, "location_final_id": null });
+    assert_eq!(odoo("stock.move", V18, V17, one).0, json!({ "location_dest_id": 5 }));
+    let done = json!({ "state": "done", "qty_done": 3.5 });
+    assert_eq!(odoo("stock.move.line", V16, V17, done).0, json!({ "state": "done", "quantity": 3.5, "picked": true }));
+}
+
+#[test]
 fn two_fields_that_are_merged_say_what_can_not_come_back() {
     let (task, warnings) = odoo("project.task", V16, V17, json!({ "kanban_state": "blocked", "is_closed": false }));
     assert_eq!(task, json!({ "state": "02_changes_requested" }));
     assert_eq!(
         kinds(&warnings),
         [(WarningKind::ValueNotKept, "kanban_state"), (WarningKind::ValueNotKept, "is_closed")]
+    );
+    assert!(
+        warnings.iter().all(|warning| warning.records == 1),
+        "one record, however many of its fields: {warnings:?}"
     );
     let (partner, warnings) = odoo("res.partner", V18, V19, json!({ "phone": "1", "mobile": "2" }));
     assert_eq!(partner, json!({ "phone": "1 // 2" }));
@@ -94,6 +108,10 @@ fn a_model_under_a_new_name_keeps_its_records_and_one_that_is_gone_does_not() {
     assert_eq!(plan.missing_in, Some(V19));
     assert_eq!(packs.get(PackName::Odoo).plan("stock.lot", V13, V19).missing_in, Some(V15), "no such name yet");
     assert_eq!(packs.get(PackName::Odoo).plan("hr.expense.sheet", V19, V17).missing_in, Some(V19));
+    for (from, to) in [(V18, V17), (V17, V18)] {
+        let plan = packs.get(PackName::Odoo).plan("hr.candidate", from, to);
+        assert_eq!(plan.missing_in, Some(V17), "there is such a model from 18.0 on");
+    }
     let missing = plan.apply(Record::new(), &mut Tally::default()).unwrap_err();
     assert_eq!((missing.model.as_str(), missing.version), ("hr.expense.sheet", V19));
     assert!(plan.warnings.iter().any(|warning| warning.kind == WarningKind::ModelMissing && warning.note.is_some()));
