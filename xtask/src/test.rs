@@ -13,6 +13,7 @@ use crate::{
     provision,
     report::{Count, Report},
     rust_tests,
+    s3::{self, S3},
     services::{Durability, Postgres, Redis, Revived, RunDir},
 };
 
@@ -110,6 +111,7 @@ struct Services {
     /// Where ERPs' databases are that tests kill.
     erp: Revived,
     redis: Redis,
+    s3: S3,
 }
 
 impl Services {
@@ -121,15 +123,18 @@ impl Services {
         let erp = Revived::create(run, account, stop)?;
         let dir = run.folder("redis", account)?;
         let redis = Redis::start(&dir, &run.path("redis.log"), account, stop)?;
-        Ok(Self { postgres, erp, redis })
+        let python = s3::install(&Cache::open(stop)?, stop)?;
+        let s3 = S3::start(&python, run, account, stop)?;
+        Ok(Self { postgres, erp, redis, s3 })
     }
 
-    fn environment(&self) -> [(&'static str, String); 3] {
+    fn environment(&self) -> [(&'static str, String); 4] {
         let (postgres, redis) = (self.postgres.port, self.redis.port);
         [
             ("BRIDGECORE_TEST_POSTGRES_URL", format!("postgres://postgres@127.0.0.1:{postgres}/postgres")),
             ("BRIDGECORE_TORTURE_ERP_URL", self.erp.url()),
             ("BRIDGECORE_TEST_REDIS_URL", format!("redis://127.0.0.1:{redis}")),
+            ("BRIDGECORE_TEST_S3", self.s3.description.display().to_string()),
         ]
     }
 }

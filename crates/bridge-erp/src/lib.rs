@@ -9,6 +9,7 @@ pub mod guard;
 pub mod live;
 pub mod odoo;
 pub mod pool;
+mod tls;
 #[cfg(test)]
 mod wire;
 pub mod write_key;
@@ -21,3 +22,4 @@ pub use adapter::{
 pub use error::{ErpError, ErpErrorClass, ErpErrorKind};
 pub use guard::{CircuitState, CircuitStatus, Entered, Guard, GuardOptions};
 pub use pool::{ClientOptions, SYSTEM_TYPES, connect};
+pub use tls::tls_config;

@@ -50,7 +50,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
     let listener =
         TcpListener::bind(config.server.listen).await.with_context(|| format!("listen on {}", config.server.listen))?;
     let address = listener.local_addr().context("find the address")?;
-    let storages = Storages::open(&config.files).context("open the storage of files")?;
+    let storages = Storages::open(&config.files, &clock).context("open the storage of files")?;
     let store = Store::open(store_options(&config), Arc::clone(&clock), Arc::clone(&entropy))
         .await
         .context("open the database")?;

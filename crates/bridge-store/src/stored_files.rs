@@ -12,6 +12,8 @@ use bridge_model::{ModelName, SystemKey, TenantId, Timestamp, UserId};
 pub enum FilePlace {
     /// In a folder of this machine, or one that it shares with others.
     Folder,
+    /// In a bucket of an S3-compatible service.
+    S3,
 }
 
 impl FilePlace {
@@ -19,11 +21,12 @@ impl FilePlace {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Folder => "folder",
+            Self::S3 => "s3",
         }
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Folder].into_iter().find(|place| place.as_str() == name)
+        [Self::Folder, Self::S3].into_iter().find(|place| place.as_str() == name)
     }
 }
 

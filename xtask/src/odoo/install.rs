@@ -13,6 +13,7 @@ use crate::{
     apt::{self, Unstable},
     cache::Cache,
     process::{Stop, capture},
+    python,
 };
 
 const PACKAGE: &str = "odoo-19";
@@ -41,9 +42,6 @@ const REQUIREMENTS: &str = include_str!("requirements.txt");
 /// Raised when the recipe below changes, so that what older recipes made is made again.
 const RECIPE: u32 = 1;
 
-/// Debian's Python, not another one that may come first on the PATH.
-const PYTHON: &str = "/usr/bin/python3";
-
 /// An Odoo that can be started.
 #[derive(Clone, Debug)]
 pub(crate) struct Install {
@@ -61,43 +59,25 @@ pub(crate) struct Install {
 
 /// Installs Odoo into the cache, unless it is there.
 pub(crate) fn install(cache: &Cache, account: Account, stop: &Stop) -> Result<Install> {
-    let mut version = Command::new(PYTHON);
-    version.arg("--version");
-    let python_version = capture(version, stop)?.trim().to_owned();
-    let venv_key = format!("{RECIPE} {python_version}\n{REQUIREMENTS}");
-    let venv = cache.ensure("odoo-python", &venv_key, |dir| make_venv(dir, stop))?;
-    let auditlog_key = format!("{RECIPE} {AUDITLOG_PACKAGE} {python_version}");
-    let auditlog = cache.ensure("odoo-auditlog", &auditlog_key, |dir| fetch_auditlog(&venv, dir, stop))?;
+    let environment = python::environment(cache, "odoo-python", RECIPE, REQUIREMENTS, stop)?;
+    let python_version = environment.key.lines().next().unwrap_or_default();
+    let auditlog_key = format!("{AUDITLOG_PACKAGE} {python_version}");
+    let auditlog =
+        cache.ensure("odoo-auditlog", &auditlog_key, |dir| fetch_auditlog(&environment.python, dir, stop))?;
     let tree_key = format!("{RECIPE} {PACKAGE} {LINKED:?} {LINKED_OF_THIS_RELEASE:?} {account:?}");
     let tree = cache.ensure("odoo-tree", &tree_key, |dir| make_tree(dir, account, stop))?;
     Ok(Install {
-        python: venv.join("bin/python"),
+        python: environment.python,
         odoo_bin: tree.join("odoo-bin"),
         addons: tree.join("root/usr/lib/python3/dist-packages/odoo/addons"),
         auditlog: auditlog.join("odoo/addons"),
-        key: format!("{venv_key}\n{tree_key}"),
+        key: format!("{}\n{tree_key}", environment.key),
     })
 }
 
-fn make_venv(dir: &Path, stop: &Stop) -> Result<()> {
-    let mut venv = Command::new(PYTHON);
-    venv.args(["-m", "venv"]).arg(dir);
-    capture(venv, stop)?;
-    let list = dir.join("requirements.txt");
-    fs::write(&list, REQUIREMENTS).context("write the list of Python packages")?;
-    let mut pip = Command::new(dir.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--requirement"]).arg(&list);
-    capture(pip, stop)?;
-    // Everything is pinned and installed without looking at dependencies, so look now.
-    let mut check = Command::new(dir.join("bin/python"));
-    check.args(["-m", "pip", "check"]);
-    capture(check, stop)?;
-    Ok(())
-}
-
 /// What it requires is Odoo itself, which is not taken from there.
-fn fetch_auditlog(venv: &Path, dir: &Path, stop: &Stop) -> Result<()> {
-    let mut pip = Command::new(venv.join("bin/python"));
+fn fetch_auditlog(python: &Path, dir: &Path, stop: &Stop) -> Result<()> {
+    let mut pip = Command::new(python);
     pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"]).arg(dir).arg(AUDITLOG_PACKAGE);
     capture(pip, stop)?;
     Ok(())

@@ -4,11 +4,11 @@ use super::errors;
 use crate::adapter::Connection;
 use crate::guard::{Guard, GuardOptions};
 use crate::pool::ClientOptions;
+use crate::tls_config;
 use crate::{ErpError, ErpErrorKind};
 use bridge_model::Clock;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 use reqwest::redirect;
-use rustls_platform_verifier::BuilderVerifierExt as _;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,8 +62,11 @@ impl Client {
             (None, _) => return Err(invalid("the address names no host")),
         };
         let call_timeout_ms = connection.timeout_ms.unwrap_or(options.call_timeout_ms).max(1);
+        let tls = tls_config(url.scheme() == "https").map_err(|error| {
+            ErpError::new(ErpErrorKind::Internal, "read the machine's certificates").caused_by(error)
+        })?;
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls_config(url.scheme() == "https")?)
+            .tls_backend_preconfigured(tls)
             // A proxy of the machine's environment must not see the credentials by accident, and a redirect would
             // carry them to an address that nobody checked.
             .no_proxy()
@@ -199,25 +202,6 @@ fn base_url(text: &str) -> Result<Url, ErpError> {
 
 fn invalid(message: &str) -> ErpError {
     ErpError::new(ErpErrorKind::InvalidRequest, message)
-}
-
-/// The TLS settings, with a provider of our own so that nothing has to be installed for the whole process. The
-/// machine's certificates are only read where they are needed.
-fn tls_config(encrypted: bool) -> Result<rustls::ClientConfig, ErpError> {
-    let failed = |error: rustls::Error| {
-        ErpError::new(ErpErrorKind::Internal, "read the machine's certificates").caused_by(error)
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(failed)?;
-    let builder = if encrypted {
-        builder.with_platform_verifier().map_err(failed)?
-    } else {
-        builder.with_root_certificates(rustls::RootCertStore::empty())
-    };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 /// An error of the HTTP client. Whatever is not a time-out is a connection that was not made, or cut.

@@ -117,7 +117,9 @@ mod tests {
                 "POST /api/v1/webhooks/retry/bulk"
             ]
         );
-        assert_eq!(of(Class::Files), ["GET /api/v1/files/download/{file_id}", "POST /api/v1/files/upload"]);
+        let files =
+            ["DELETE /api/v1/files/{file_id}", "GET /api/v1/files/download/{file_id}", "POST /api/v1/files/upload"];
+        assert_eq!(of(Class::Files), files);
         let reads = of(Class::Reads);
         for at in [
             "GET /api/v1/auth/me",

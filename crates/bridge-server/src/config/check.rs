@@ -65,11 +65,33 @@ fn keys(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The largest file that S3 takes by one request, in bytes.
+const S3_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+
 fn files(config: &Config) -> anyhow::Result<()> {
     let files = &config.files;
     ensure!(
         files.storage != FileStorage::Folder || !files.folder.is_empty(),
         "files.folder must name the folder in which files are kept, since files.storage is \"folder\""
+    );
+    let s3 = &files.s3;
+    ensure!(
+        files.storage != FileStorage::S3 || !s3.bucket.is_empty(),
+        "files.s3.bucket must name the bucket in which files are kept, since files.storage is \"s3\""
+    );
+    ensure!(
+        s3.bucket.is_empty() || !(s3.access_key_id.is_empty() || s3.secret_access_key.is_empty()),
+        "files.s3.access_key_id and files.s3.secret_access_key must be given with files.s3.bucket"
+    );
+    for (name, text, further) in [("bucket", &s3.bucket, "."), ("prefix", &s3.prefix, "./"), ("region", &s3.region, "")]
+    {
+        // They stand in addresses and signatures as they are.
+        let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c) || further.contains(c));
+        ensure!(is_plain && !text.contains(".."), "files.s3.{name} may hold letters, digits and -_{further} only");
+    }
+    ensure!(
+        files.storage != FileStorage::S3 || files.bytes_max as u64 <= S3_BYTES_MAX,
+        "files.bytes_max may be at most {S3_BYTES_MAX} with files in a bucket"
     );
     let hours = files.removal_hours;
     ensure!((1..=24 * DAYS_MAX).contains(&hours), "files.removal_hours must be between 1 and {}", 24 * DAYS_MAX);
@@ -261,6 +283,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("sync.rights_fresh_ms", 0, sync.rights_fresh_ms),
         ("sync.rights_stale_max_ms", 0, sync.rights_stale_max_ms),
         ("files.transfer_timeout_ms", 1, config.files.transfer_timeout_ms),
+        ("files.s3.timeout_ms", 1, config.files.s3.timeout_ms),
         ("tasks.lease_ms", 1_000, config.tasks.lease_ms),
         ("records.fields_fresh_ms", 0, config.records.fields_fresh_ms),
         ("cache.ttl_ms", 1, config.cache.ttl_ms),
@@ -321,7 +344,7 @@ mod tests {
     #[test]
     fn what_would_panic_or_spin_is_refused_by_name() {
         check(&good()).unwrap();
-        let wrong: [(&str, Change); 18] = [
+        let wrong: [(&str, Change); 21] = [
             ("live.heartbeat_ms", |config| config.live.heartbeat_ms = 9),
             ("live.head_poll_ms", |config| config.live.head_poll_ms = 0),
             ("ingest.pull_interval_min_ms", |config| config.ingest.pull_interval_min_ms = 0),
@@ -335,6 +358,9 @@ mod tests {
             ("retention.log_days", |config| config.retention.log_days = 0),
             ("erp.calls_at_once_max", |config| config.erp.calls_at_once_max = 0),
             ("files.folder", |config| config.files.storage = FileStorage::Folder),
+            ("files.s3.bucket", |config| config.files.storage = FileStorage::S3),
+            ("files.s3.access_key_id", |config| config.files.s3.bucket = "files".to_owned()),
+            ("files.s3.prefix", |config| config.files.s3.prefix = "a b".to_owned()),
             ("files.removal_hours", |config| config.files.transfer_timeout_ms = 13 * 3_600_000),
             ("limits.entries_max", |config| config.limits.entries_max = 0),
             ("limits.per_minute.reads", |config| config.limits.per_minute.reads = 1_000_001),

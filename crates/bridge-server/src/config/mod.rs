@@ -15,7 +15,7 @@ mod wal;
 pub use batch::Batch;
 pub use cache::Cache;
 pub use detection::Detection;
-pub use files::{FileStorage, Files};
+pub use files::{FileStorage, Files, S3};
 pub use limits::{Limits, PerMinute};
 pub use migration::Migration;
 pub use records::Records;
@@ -526,7 +526,10 @@ impl Config {
 fn without_secrets(mut error: figment::Error) -> figment::Error {
     let is_secret = |path: &[String]| {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        matches!(path.as_slice(), ["security", ..] | ["store", "url"] | ["server", "metrics_token"])
+        matches!(
+            path.as_slice(),
+            ["security", ..] | ["store", "url"] | ["server", "metrics_token"] | ["files", "s3", ..]
+        )
     };
     if is_secret(&error.path)
         && let Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) = &error.kind
@@ -612,6 +615,7 @@ mod tests {
             security: Security { secret_key: "hush-hush".into(), ..Security::default() },
             store: Store { url: "postgres://u:hush@h/d".into(), ..Store::default() },
             server: Server { metrics_token: "hush".into(), ..Server::default() },
+            files: Files { s3: S3 { secret_access_key: "hush".into(), ..S3::default() }, ..Files::default() },
             ..Config::default()
         };
         assert!(!format!("{config:?}").contains("hush"));

@@ -48,18 +48,17 @@ pub async fn find(cx: &Context, caller: &Caller, file: &str) -> Result<Found, Pr
             }
             Ok(Found::InErp(Box::new((acting, attachment))))
         }
-        Ok(FileId::Stored(id)) => {
-            let file = cx.store.stored_file(caller.tenant, &id).await?.ok_or_else(no_such_file)?;
-            let system = cx.store.system_by_key(caller.tenant, file.system).await?.ok_or_else(no_such_file)?;
-            let acting = acting(cx, caller, &system.system_id).await?;
-            if acting.may_read_files_of(&file.model, file.record_id).await? {
-                Ok(Found::Stored(file))
-            } else {
-                Err(no_such_file())
-            }
-        }
+        Ok(FileId::Stored(id)) => stored(cx, caller, &id).await.map(|(_, file)| Found::Stored(file)),
         Err(_) => Err(no_such_file()),
     }
+}
+
+/// A file that the service keeps, and the caller at work in its system; `NotFound` if they may not read it.
+pub(super) async fn stored(cx: &Context, caller: &Caller, id: &str) -> Result<(Acting, StoredFile), Problem> {
+    let file = cx.store.stored_file(caller.tenant, id).await?.ok_or_else(no_such_file)?;
+    let system = cx.store.system_by_key(caller.tenant, file.system).await?.ok_or_else(no_such_file)?;
+    let acting = acting(cx, caller, &system.system_id).await?;
+    if acting.may_read_files_of(&file.model, file.record_id).await? { Ok((acting, file)) } else { Err(no_such_file()) }
 }
 
 impl Found {
@@ -129,6 +128,7 @@ fn quoted(checksum: &str) -> String {
     format!("\"{checksum}\"")
 }
 
-fn no_such_file() -> Problem {
+/// That there is no file, or none that the caller may read.
+pub(super) fn no_such_file() -> Problem {
     Problem::new(ProblemKind::NotFound, Message::no_such_attachment())
 }

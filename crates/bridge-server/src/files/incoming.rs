@@ -174,11 +174,15 @@ fn plain_name(name: &str) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bridge_model::Clock;
+    use bridge_model::clock::SystemClock;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     fn arrived(pieces: &[&[u8]], name: &str, declared: Option<&str>) -> Result<Arrived, Problem> {
         let config = config::Files::default();
-        let storages = Storages::open(&config).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let storages = Storages::open(&config, &clock).unwrap();
         let arriving = async {
             let mut incoming = Incoming::begin(&storages).await?;
             for piece in pieces {

@@ -4,6 +4,7 @@
 //! service itself keeps it, as the config says. Either way the system's own rules for the record say who may read it.
 //! What comes in is hashed and judged piece by piece, as it arrives.
 
+mod delete;
 mod download;
 mod file_id;
 mod incoming;
@@ -11,6 +12,7 @@ mod storage;
 mod sweep;
 mod upload;
 
+pub use delete::{FileDeleted, delete};
 pub use download::{Contents, Found, find};
 pub use file_id::FileId;
 pub use incoming::{Incoming, NAME_BYTES_MAX, too_large};

@@ -171,7 +171,7 @@ async fn keep(
 /// Keeps the bytes of a file. Its row came first, so that whatever happens they can be found and removed; nobody sees it
 /// before they are there for good.
 async fn store(cx: &Context, file: &StoredFile, spool: Spool) -> Result<(), Problem> {
-    cx.storages.store(file.place, StorageKey { tenant: file.tenant, id: &file.id }, spool).await?;
+    cx.storages.store(StorageKey { tenant: file.tenant, id: &file.id }, spool, &file.sha256).await?;
     let begun_after = cx.clock.now().minus(Duration::from_secs(cx.config.files.removal_hours * 3_600));
     if cx.store.show_stored_file(file.tenant, &file.id, begun_after).await? {
         return Ok(());

@@ -106,6 +106,14 @@ impl Acting {
         found.filter(|file| self.check(&file.model, Operation::Read).is_ok()).ok_or_else(no_such_attachment)
     }
 
+    /// Deletes a file that the system keeps, for whoever may change its record.
+    pub async fn detach(&self, file: &Attachment) -> Result<(), Problem> {
+        self.check(&file.model, Operation::Update)?;
+        let attachments = ModelName::parse(ATTACHMENT)?;
+        let work = Work::Delete(vec![RecordId::Number(file.id)]);
+        self.perform(&attachments, work, &Options::default()).await.map(drop)
+    }
+
     /// The contents of a file, in Base64.
     pub async fn attached(&self, file: &Attachment) -> Result<String, Problem> {
         let attachments = ModelName::parse(ATTACHMENT)?;

@@ -150,6 +150,7 @@ async fn every_operation_answers_as_it_is_described() {
         ("migrateRecords", "POST", "/api/v1/systems/demo/migrate", Some(migration)),
         ("uploadFile", "POST", "/api/v1/files/upload", none()),
         ("downloadFile", "GET", "/api/v1/files/download/demo-1", none()),
+        ("deleteFile", "DELETE", "/api/v1/files/demo-1", none()),
         ("lookUpBarcode", "GET", "/api/v1/barcode/lookup?barcode=6110000000017&system_id=demo", none()),
         ("listMappings", "GET", "/api/v1/mappings", none()),
         ("readMapping", "GET", "/api/v1/mappings/contact", none()),

@@ -89,7 +89,7 @@ async fn hidden_files_are_paged_oldest_first(bed: Bed) {
         store.begin_stored_file(&StoredFile { id: id.to_owned(), ..file.clone() }).await.unwrap();
     }
     bed.clock.advance(Duration::from_secs(1));
-    let later = StoredFile { id: "f0".to_owned(), created_at: bed.clock.now(), ..file };
+    let later = StoredFile { id: "f0".to_owned(), created_at: bed.clock.now(), place: FilePlace::S3, ..file };
     store.begin_stored_file(&later).await.unwrap();
     let (mut found, mut last) = (Vec::new(), None);
     loop {

@@ -5,9 +5,10 @@ use crate::api::extract::{Form, Key, Path, piece};
 use crate::api::openapi::{BODY, ERP, QUERY, Refuses as _, TOKEN};
 use crate::auth::Caller;
 use crate::context::Context;
-use crate::files::{self, Contents, Found, Incoming, Target, Uploaded};
+use crate::files::{self, Contents, FileDeleted, Found, Incoming, Target, Uploaded};
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
+use axum::Json;
 use axum::extract::State;
 use axum::extract::multipart::Field;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -36,6 +37,7 @@ pub(in crate::api) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(upload).refusing(&[TOKEN, BODY, ERP, RECORDS, KEY]))
         .routes(routes!(download).refusing(&[TOKEN, QUERY, ERP, RECORDS, ranges]))
+        .routes(routes!(delete).refusing(&[TOKEN, QUERY, ERP, RECORDS, &[ProblemKind::NotFound]]))
 }
 
 /// What is uploaded, as `multipart/form-data`.
@@ -190,6 +192,30 @@ async fn download(
     };
     let contents = found.open(&cx, choose).await?;
     Ok(answer(&found, contents))
+}
+
+/// Delete a file
+///
+/// The caller needs the right to change the record that the file is on.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/files/{file_id}",
+    operation_id = "deleteFile",
+    tag = "Files",
+    params(("file_id" = String, Path, description = "The file, as the upload named it.")),
+    responses((
+        status = 200,
+        description = "It is gone.",
+        body = FileDeleted,
+        example = json!({ "success": true, "file_id": "odoo_main-8812" })
+    ))
+)]
+async fn delete(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+) -> Result<Json<FileDeleted>, Problem> {
+    files::delete(&cx, &caller, &file_id).await.map(Json)
 }
 
 /// Whether a header names an entity tag.

@@ -2,7 +2,7 @@
 //! meets half of one, and what was answered is there after a crash of the machine.
 
 use super::file_body::FileBody;
-use super::{Spool, StorageError, StorageKey, away};
+use super::{Spool, StorageError, StorageKey, away, blocking};
 use axum::body::Body;
 use bridge_model::Timestamp;
 use bridge_store::FilePlace;
@@ -38,7 +38,7 @@ impl Folder {
         let incoming = self.0.join(INCOMING);
         let file = blocking(move || tempfile::NamedTempFile::new_in(incoming)).await.map_err(away("begin a file"))?;
         let (file, path) = file.into_parts();
-        Ok(Spool { place: FilePlace::Folder, file: File::from_std(file), path })
+        Ok(Spool { place: FilePlace::Folder, file: File::from_std(file), path: Some(path) })
     }
 
     pub(super) async fn store(&self, key: StorageKey<'_>, spool: Spool) -> Result<(), StorageError> {
@@ -53,6 +53,7 @@ impl Folder {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
+            let arrived = arrived.ok_or(ErrorKind::NotFound)?;
             arrived.persist(&path).map_err(|error| error.error)?;
             // A name is in its folder for good only when that was synced.
             sync_folder(folder)?;
@@ -128,9 +129,4 @@ fn private() -> DirBuilder {
 
 fn sync_folder(path: &Path) -> io::Result<()> {
     fs::File::open(path)?.sync_all()
-}
-
-/// Does what waits for the disk where nothing else waits.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

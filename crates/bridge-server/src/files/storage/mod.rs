@@ -5,18 +5,21 @@
 
 mod file_body;
 mod folder;
+mod s3;
 
 use crate::config::{self, FileStorage};
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use anyhow::Context as _;
 use axum::body::Body;
-use bridge_model::{TenantId, Timestamp};
+use bridge_model::{Clock, TenantId, Timestamp};
 use bridge_store::FilePlace;
 use folder::Folder;
+use s3::S3;
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
@@ -26,6 +29,7 @@ use tokio::io::AsyncWriteExt as _;
 pub struct Storages {
     new_files: Option<FilePlace>,
     folder: Option<Folder>,
+    s3: Option<S3>,
 }
 
 /// What a file is called in its place. Each tenant has a part of its own.
@@ -55,7 +59,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// The file is in a place that is not configured.
-    #[error("the file is in a {}, which is not configured", .0.as_str())]
+    #[error("the file is in a place that is not configured: {}", .0.as_str())]
     NotConfigured(FilePlace),
     /// The place does not have the file that the database tells of.
     #[error("the bytes of the file {key} are not there as they should be: {found}")]
@@ -82,7 +86,8 @@ impl From<StorageError> for Problem {
 pub struct Spool {
     place: FilePlace,
     file: File,
-    path: TempPath,
+    /// Where it is, if it has a name.
+    path: Option<TempPath>,
 }
 
 impl Spool {
@@ -98,17 +103,20 @@ impl Spool {
 }
 
 impl Storages {
-    /// Prepares the places; the error is a folder that can't be used.
-    pub fn open(config: &config::Files) -> anyhow::Result<Self> {
+    /// Prepares the places; the error is a folder that can't be used, or a setting that can't be right. Whether a bucket
+    /// can be used shows later: what is needed to start is on this machine alone.
+    pub fn open(config: &config::Files, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let folder = match config.folder.as_str() {
             "" => None,
             path => Some(Folder::open(path).with_context(|| format!("prepare the folder {path}"))?),
         };
+        let s3 = if config.s3.bucket.is_empty() { None } else { Some(S3::new(&config.s3, Arc::clone(clock))?) };
         let new_files = match config.storage {
             FileStorage::Erp => None,
             FileStorage::Folder => Some(FilePlace::Folder),
+            FileStorage::S3 => Some(FilePlace::S3),
         };
-        Ok(Self { new_files, folder })
+        Ok(Self { new_files, folder, s3 })
     }
 
     /// Where new files go; `None`: into the ERP.
@@ -118,12 +126,18 @@ impl Storages {
 
     /// Where a file can be written that is to be stored in this place.
     pub async fn spool(&self, place: FilePlace) -> Result<Spool, StorageError> {
-        self.folder(place)?.spool().await
+        match self.at(place)? {
+            At::Folder(folder) => folder.spool().await,
+            At::S3(s3) => s3.spool().await,
+        }
     }
 
-    /// Stores a file. When this answers, it is there whole and outlives a crash of the machine.
-    pub async fn store(&self, place: FilePlace, key: StorageKey<'_>, file: Spool) -> Result<(), StorageError> {
-        self.folder(place)?.store(key, file).await
+    /// Stores a file with this SHA-256. When this answers, it is there whole and outlives a crash.
+    pub async fn store(&self, key: StorageKey<'_>, file: Spool, sha256: &str) -> Result<(), StorageError> {
+        match self.at(file.place)? {
+            At::Folder(folder) => folder.store(key, file).await,
+            At::S3(s3) => s3.store(key, file, sha256).await,
+        }
     }
 
     /// A part of a file that is `size` bytes long, as it is read.
@@ -134,12 +148,18 @@ impl Storages {
         size: u64,
         part: Range<u64>,
     ) -> Result<Body, StorageError> {
-        self.folder(place)?.read(key, size, part).await
+        match self.at(place)? {
+            At::Folder(folder) => folder.read(key, size, part).await,
+            At::S3(s3) => s3.read(key, size, part).await,
+        }
     }
 
     /// Removes a file; that there is none is no error.
     pub async fn remove(&self, place: FilePlace, key: StorageKey<'_>) -> Result<(), StorageError> {
-        self.folder(place)?.remove(key).await
+        match self.at(place)? {
+            At::Folder(folder) => folder.remove(key).await,
+            At::S3(s3) => s3.remove(key).await,
+        }
     }
 
     /// Removes what uploads that were begun before this time left behind when the process died; answers how many they
@@ -151,13 +171,26 @@ impl Storages {
         }
     }
 
-    fn folder(&self, place: FilePlace) -> Result<&Folder, StorageError> {
-        match place {
-            FilePlace::Folder => self.folder.as_ref().ok_or(StorageError::NotConfigured(place)),
-        }
+    fn at(&self, place: FilePlace) -> Result<At<'_>, StorageError> {
+        let found = match place {
+            FilePlace::Folder => self.folder.as_ref().map(At::Folder),
+            FilePlace::S3 => self.s3.as_ref().map(At::S3),
+        };
+        found.ok_or(StorageError::NotConfigured(place))
     }
+}
+
+/// A place that is configured.
+enum At<'a> {
+    Folder(&'a Folder),
+    S3(&'a S3),
 }
 
 fn away(what: &'static str) -> impl FnOnce(io::Error) -> StorageError {
     move |source| StorageError::Away { what, source }
+}
+
+/// Does what waits for the disk where nothing else waits.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

@@ -4,15 +4,15 @@
 use super::process::Process;
 use crate::files::folder::{arriving, begin_upload, id_of, in_folder, kept};
 use crate::files::form;
-use crate::support::{Setup, eventually, on_both_databases};
+use crate::files::relay::Relay;
+use crate::files::s3::{bucket, hidden, in_bucket, is_there, later};
+use crate::support::{App, Setup, eventually, on_both_databases};
 use bridge_erp::fake::DemoErp;
-use bridge_model::Clock as _;
-use bridge_model::clock::{ManualClock, SystemClock};
+use bridge_server::files::sweep;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -20,6 +20,7 @@ use tokio::process::{Child, Command};
 on_both_databases!(
     killed_between_the_bytes_and_their_row_a_file_is_not_there_and_is_removed,
     killed_while_a_file_arrives_nothing_of_it_stays,
+    killed_between_the_bucket_and_the_row_a_file_is_not_there_and_is_removed,
 );
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +34,12 @@ async fn start(setup: &Setup, folder: &Path, erp: &DemoErp, further: &[(&str, St
         ("BRIDGECORE_FILES__FOLDER", folder.display().to_string()),
     ];
     variables.extend(further.iter().cloned());
-    let process = Process::try_start(setup, &variables).await.unwrap();
+    start_with(setup, &variables, erp).await
+}
+
+/// The same with these variables.
+async fn start_with(setup: &Setup, variables: &[(&str, String)], erp: &DemoErp) -> (Process, String) {
+    let process = Process::try_start(setup, variables).await.unwrap();
     let token = process.admin().await;
     let body = crate::support::registration(erp, "demo");
     let request = process.http.post(format!("{}/api/v1/systems", process.base)).bearer_auth(&token).json(&body);
@@ -49,12 +55,10 @@ async fn upload(process: &Process, token: &str, bytes: &[u8]) -> Result<Value, r
     form(Some(("a.txt", "text/plain", bytes)), &PARTNER).sent_with(request).send().await?.json().await
 }
 
-/// Starts the service on what the process left, two days later, and waits until it has removed what is to be removed.
-async fn two_days_later(setup: &Setup, folder: &Path) -> crate::support::App {
-    let clock = ManualClock::new(SystemClock.now().plus(Duration::from_hours(48)));
-    let app = setup.clone().clock(Arc::new(clock)).start().await;
-    bridge_server::files::sweep(app.context()).await.unwrap();
-    assert_eq!(arriving(folder), 0);
+/// Starts the service on what the process left, two days later, and lets it remove what is to be removed.
+async fn two_days_later(setup: &Setup) -> App {
+    let app = later(setup).await;
+    sweep(app.context()).await.unwrap();
     app
 }
 
@@ -72,7 +76,7 @@ async fn killed_between_the_bytes_and_their_row_a_file_is_not_there_and_is_remov
     let killed = files.iter().find(|path| std::fs::read(path).unwrap() == b"killed").expect("its bytes are there");
     let killed = format!("file_{}", killed.file_name().unwrap().to_str().unwrap());
 
-    let later = two_days_later(&setup, folder.path()).await;
+    let later = two_days_later(&setup).await;
     let admin = later.admin().await;
     assert_eq!(admin.get(&format!("/api/v1/files/download/{}", id_of(&whole))).await.expect(200), "hello");
     admin.get(&format!("/api/v1/files/download/{killed}")).await.expect_problem(404, "NOT_FOUND");
@@ -89,8 +93,47 @@ async fn killed_while_a_file_arrives_nothing_of_it_stays(setup: Setup) {
     eventually("the file begins to arrive", PATIENCE, async || (arriving(folder.path()) == 1).then_some(())).await;
     process.kill_9().await;
     assert_eq!(arriving(folder.path()), 1, "nobody was there to remove it");
-    let later = two_days_later(&setup, folder.path()).await;
-    assert!(kept(folder.path()).is_empty());
+    let later = two_days_later(&setup).await;
+    assert_eq!((kept(folder.path()).len(), arriving(folder.path())), (0, 0));
+    later.stop().await;
+    erp.stop().await;
+}
+
+/// A bucket takes a file by one request. The service is killed when that was done, before it has heard of it.
+async fn killed_between_the_bucket_and_the_row_a_file_is_not_there_and_is_removed(setup: Setup) {
+    let bucket = bucket();
+    let relay = Relay::to(&bucket.endpoint).await;
+    let erp = crate::support::demo_erp().await;
+    let variables = [
+        ("BRIDGECORE_FILES__STORAGE", "s3".to_owned()),
+        ("BRIDGECORE_FILES__S3__BUCKET", bucket.bucket.clone()),
+        ("BRIDGECORE_FILES__S3__ENDPOINT", relay.address()),
+        ("BRIDGECORE_FILES__S3__PREFIX", bucket.prefix.clone()),
+        ("BRIDGECORE_FILES__S3__ACCESS_KEY_ID", bucket.access_key_id.clone()),
+        ("BRIDGECORE_FILES__S3__SECRET_ACCESS_KEY", bucket.secret_access_key.clone()),
+        ("BRIDGECORE_FILES__S3__ALLOW_HTTP", "true".to_owned()),
+    ];
+    let setup = in_bucket(setup, bucket);
+    let (process, token) = start_with(&setup, &variables, &erp).await;
+    let whole = upload(&process, &token, b"hello").await.unwrap();
+    relay.hold_answers();
+    tokio::select! {
+        answer = upload(&process, &token, b"killed") => panic!("{answer:?}"),
+        held = tokio::time::timeout(PATIENCE, relay.held()) => held.unwrap(),
+    }
+    process.kill_9().await;
+
+    let app = setup.start().await;
+    let left = hidden(app.context()).await.remove(0);
+    assert!(is_there(app.context(), &left, 6).await, "its bytes are there");
+    let path = format!("/api/v1/files/download/file_{}", left.id);
+    app.admin().await.get(&path).await.expect_problem(404, "NOT_FOUND");
+    app.stop().await;
+    let later = two_days_later(&setup).await;
+    let (cx, admin) = (later.context(), later.admin().await);
+    assert!(!is_there(cx, &left, 6).await && hidden(cx).await.is_empty());
+    admin.get(&path).await.expect_problem(404, "NOT_FOUND");
+    assert_eq!(admin.get(&format!("/api/v1/files/download/{}", id_of(&whole))).await.expect(200), "hello");
     later.stop().await;
     erp.stop().await;
 }

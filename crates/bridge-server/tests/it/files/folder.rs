@@ -54,7 +54,8 @@ pub(crate) fn arriving(folder: &Path) -> usize {
     std::fs::read_dir(folder.join("incoming")).unwrap().count()
 }
 
-async fn hello(client: &Client) -> String {
+/// Puts a small file onto a partner, and answers its id.
+pub(crate) async fn hello(client: &Client) -> String {
     let made = upload(client, form(Some(("a.txt", "text/plain", b"hello")), &PARTNER)).await.expect(200);
     made["file_id"].as_str().unwrap().to_owned()
 }

@@ -1,6 +1,8 @@
 //! Files on records.
 
 pub(crate) mod folder;
+pub(crate) mod relay;
+pub(crate) mod s3;
 
 use crate::crash::process::Process;
 use crate::records::Stage;
@@ -176,7 +178,18 @@ async fn follow_rights(setup: Setup, to_rivals: &str) {
     ann.get(&path).await.expect(200);
     ann.get(&closed).await.expect_problem(404, "NOT_FOUND");
     stage.admin.get(&closed).await.expect(200);
+    // Whoever may change a record may also take a file off it, and nobody else.
+    let [path, closed] = [path, closed].map(|path| path.replace("/download", ""));
+    let unlinked = stage.app.user("bob", None).await;
+    unlinked.delete(&path).await.expect_problem(403, "FORBIDDEN");
+    ann.delete(&closed).await.expect_problem(404, "NOT_FOUND");
     let other = stage.app.other_tenant("rival").await;
+    other.delete(&path).await.expect_problem(404, to_rivals);
+    let gone = ann.delete(&path).await.expect(200);
+    assert_eq!((&gone["success"], &gone["file_id"]), (&json!(true), &json!(path.rsplit('/').next().unwrap())));
+    ann.delete(&path).await.expect_problem(404, "NOT_FOUND");
+    let path = path.replace("/files", "/files/download");
+    ann.get(&path).await.expect_problem(404, "NOT_FOUND");
     other.get(&path).await.expect_problem(404, to_rivals);
     stage.app.anonymous().get(&path).await.expect_problem(401, "AUTHENTICATION_FAILED");
     stage.end().await;

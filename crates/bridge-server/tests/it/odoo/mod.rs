@@ -13,5 +13,6 @@ mod records;
 mod rules;
 mod server;
 mod stage;
+mod stored_files;
 mod trail;
 mod watched;
