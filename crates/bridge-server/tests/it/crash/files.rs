@@ -179,7 +179,8 @@ async fn a_file_passes_in_pieces_whatever_its_size() {
         hash.update(&piece);
     }
     assert!(hash.finalize() == Sha256::digest(&bytes));
-    let grown = memory_max(process.id()) - before;
+    // The kernel counts it a little differently each time.
+    let grown = memory_max(process.id()).saturating_sub(before);
     assert!(grown < BYTES / 3, "{grown} bytes for a file of {BYTES}");
     process.kill_9().await;
     erp.stop().await;
