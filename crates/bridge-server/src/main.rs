@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Passing records on is mostly making and dropping small values, which this one does in a fifth less time than that of the
-/// C library; and it gives back what hashing a password takes.
+/// Passing records on is mostly making and dropping small values, which this one does in less time than that of the C
+/// library.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
