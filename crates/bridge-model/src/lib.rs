@@ -5,6 +5,7 @@
 //! alike. Time and randomness come in through [`clock`] and [`entropy`].
 
 pub mod access;
+pub mod address;
 pub mod barcode;
 pub mod change;
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod position;
 pub mod time;
 
 pub use access::{AllowList, ModelAccess, Operation};
+pub use address::AddressBlock;
 pub use change::{Change, Event, NewChange, Origin, Priority, RecordId};
 pub use clock::Clock;
 pub use detection::{ModelClass, Strategy};

@@ -1,8 +1,8 @@
 //! The words of the domain as the description of the API has them. The patterns are the rules of [`crate::ids`].
 
 use crate::{
-    AppType, DeviceId, Event, MethodName, ModelClass, ModelName, Origin, Position, Priority, RecordId, SourceId,
-    Strategy, SystemId, SystemKey, TenantId, Timestamp, UserId,
+    AddressBlock, AppType, DeviceId, Event, MethodName, ModelClass, ModelName, Origin, Position, Priority, RecordId,
+    SourceId, Strategy, SystemId, SystemKey, TenantId, Timestamp, UserId,
 };
 use std::borrow::Cow;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
@@ -34,6 +34,11 @@ schemas! {
     ModelName = text("The name of an ERP's model.", "sale.order").pattern(Some("^[A-Za-z0-9_.-]{1,128}$"));
     MethodName = text("The name of a public method.", "action_confirm")
         .pattern(Some("^[A-Za-z][A-Za-z0-9_]{0,127}$"));
+    AddressBlock = text(
+        "An address, or a block of addresses: IPv4 or IPv6, with how many of the first bits they share.",
+        "203.0.113.0/24",
+    )
+    .max_length(Some(49));
     SourceId = text("The ERP's own id of an event.", "501");
     TenantId = number("A tenant.", 1);
     UserId = number("A user of BridgeCore; not the user's id in the ERP.", 1);
@@ -120,5 +125,6 @@ mod tests {
         check::<Position>();
         check::<Timestamp>();
         check::<RecordId>();
+        check::<AddressBlock>();
     }
 }

@@ -132,6 +132,7 @@ async fn register(app: &RunningApp, url: &str, strategy: Strategy) -> anyhow::Re
         description: None,
         connection,
         push_key_hash: None,
+        push_addresses: Vec::new(),
     };
     let system = store.create_system(tenant, new).await?;
     let model = ModelName::parse("res.partner")?;

@@ -282,6 +282,7 @@ mod tests {
             is_active: true,
             is_primary: true,
             push_key_hash: None,
+            push_addresses: Vec::new(),
             created_at: now,
             updated_at: now,
             connection: json!({ "url": "https://odoo.example.com", "database": "main" }),

@@ -51,6 +51,8 @@ problem_kinds! {
     InvalidCredentials = 401 "AuthenticationException" "INVALID_CREDENTIALS";
     /// The credential is good but may not do this.
     Forbidden = 403 "ForbiddenException" "FORBIDDEN";
+    /// The key may not be used from the address that the request comes from.
+    AddressNotAllowed = 403 "ForbiddenException" "ADDRESS_NOT_ALLOWED";
     /// The user has no link to an ERP user, so that nobody can say what they may see.
     ErpUserNotLinked = 403 "ForbiddenException" "ERP_USER_NOT_LINKED";
     /// The ERP does not let the acting user do this.

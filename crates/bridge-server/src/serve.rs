@@ -1,9 +1,10 @@
 //! The front door: takes connections in, and bounds how many there are and how slow they may be.
 
-use crate::api::extract::Peer;
+use crate::api::peer::Peer;
 use crate::config::{self, ms};
 use axum::Router;
 use axum::body::Body;
+use bridge_model::AddressBlock;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -30,13 +31,15 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(200);
 pub async fn serve(listener: TcpListener, router: Router, settings: config::Server, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(settings.connections_max));
     let header_timeout = ms(settings.header_timeout_ms);
+    let proxies: Arc<[AddressBlock]> = settings.trusted_proxies.into();
     let connections = TaskTracker::new();
     loop {
-        let (socket, peer) = tokio::select! {
+        let (socket, address) = tokio::select! {
             () = stop.cancelled() => break,
             taken_in = take_in(&listener, &places) => taken_in,
         };
-        connections.spawn(converse(socket, peer, router.clone(), header_timeout, stop.clone()));
+        let (router, proxies) = (router.clone(), Arc::clone(&proxies));
+        connections.spawn(converse(socket, address, router, proxies, header_timeout, stop.clone()));
     }
     // Who comes now is refused at once and not left waiting.
     drop(listener);
@@ -73,10 +76,18 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 /// Answers the requests of one connection. It is closed when the head of a request, also of the first and of one
 /// after a pause, is not there within `header_timeout`.
-async fn converse(socket: Socket, peer: IpAddr, router: Router, header_timeout: Duration, stop: CancellationToken) {
+async fn converse(
+    socket: Socket,
+    address: IpAddr,
+    router: Router,
+    proxies: Arc<[AddressBlock]>,
+    header_timeout: Duration,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(Some(peer)));
+        let peer = Peer::of(address, request.headers(), &proxies);
+        request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
     });
     let connection = http1::Builder::new()

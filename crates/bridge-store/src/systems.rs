@@ -2,7 +2,7 @@
 
 use crate::db::{Expect, Row, Statement, params};
 use crate::{Store, StoreError};
-use bridge_model::{SystemId, SystemKey, TenantId, Timestamp};
+use bridge_model::{AddressBlock, SystemId, SystemKey, TenantId, Timestamp};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
@@ -30,6 +30,8 @@ pub struct System {
     pub is_primary: bool,
     /// The hash of the key by which it pushes.
     pub push_key_hash: Option<String>,
+    /// From where that key may be used; empty: from anywhere.
+    pub push_addresses: Vec<AddressBlock>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When it was changed last.
@@ -73,6 +75,8 @@ pub struct NewSystem {
     pub connection: Value,
     /// The hash of the key by which it pushes.
     pub push_key_hash: Option<String>,
+    /// From where that key may be used; empty: from anywhere.
+    pub push_addresses: Vec<AddressBlock>,
 }
 
 impl fmt::Debug for NewSystem {
@@ -88,7 +92,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT key, tenant_id, system_id, system_type, system_version, name, description, is_active, \
-             is_primary, push_key_hash, created_at, updated_at, connection FROM systems WHERE deleted_at IS NULL ",
+             is_primary, push_key_hash, created_at, updated_at, connection, push_addresses FROM systems WHERE deleted_at IS NULL ",
             $rest
         )
     };
@@ -101,8 +105,8 @@ impl Store {
         let now = self.now();
         let insert = Statement::new(
             "INSERT INTO systems (tenant_id, system_id, system_type, system_version, name, description, connection,
-                push_key_hash, is_active, is_primary, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1,
+                push_key_hash, push_addresses, is_active, is_primary, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, 1,
                 CASE WHEN EXISTS (SELECT 1 FROM systems WHERE tenant_id = ?1 AND deleted_at IS NULL) THEN 0 ELSE 1 END,
                 ?9, ?9)
              RETURNING key, is_primary",
@@ -116,6 +120,7 @@ impl Store {
                 self.crypt().encrypt(&new.connection.to_string(), now),
                 new.push_key_hash.as_deref(),
                 now,
+                list(&new.push_addresses),
             ],
         );
         let made = self
@@ -133,6 +138,7 @@ impl Store {
             is_active: true,
             is_primary,
             push_key_hash: new.push_key_hash,
+            push_addresses: new.push_addresses,
             created_at: now,
             updated_at: now,
             connection: new.connection,
@@ -212,7 +218,8 @@ impl Store {
         }
         let update = Statement::new(
             "UPDATE systems SET system_type = ?3, system_version = ?4, name = ?5, description = ?6, is_active = ?7,
-                is_primary = ?8, push_key_hash = ?9, connection = COALESCE(?10, connection), updated_at = ?11
+                is_primary = ?8, push_key_hash = ?9, connection = COALESCE(?10, connection), updated_at = ?11,
+                push_addresses = ?12
              WHERE tenant_id = ?1 AND key = ?2 AND deleted_at IS NULL",
             params![
                 system.tenant,
@@ -226,6 +233,7 @@ impl Store {
                 system.push_key_hash.as_deref(),
                 connection,
                 now,
+                list(&system.push_addresses),
             ],
         );
         statements.push(update.expecting(Expect::Rows(1)));
@@ -308,6 +316,7 @@ impl Store {
             is_active: row.get_bool(7)?,
             is_primary: row.get_bool(8)?,
             push_key_hash: row.get_opt_text(9)?,
+            push_addresses: addresses(&row.get_text(13)?)?,
             created_at: row.get_time(10)?,
             updated_at: row.get_time(11)?,
             connection,
@@ -324,6 +333,15 @@ fn lock_tenant(tenant: TenantId) -> Statement {
 fn parse_connection(text: &str) -> Result<Value, StoreError> {
     // The parser's message may quote the secret.
     serde_json::from_str(text).map_err(|_| StoreError::Corrupt { what: "a system's connection" })
+}
+
+fn list(blocks: &[AddressBlock]) -> String {
+    blocks.iter().map(|block| Value::from(block.to_string())).collect::<Value>().to_string()
+}
+
+/// A list that can't be read must not become one that lets everybody in.
+fn addresses(text: &str) -> Result<Vec<AddressBlock>, StoreError> {
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt { what: "where a system's push key may be used" })
 }
 
 fn system_id(text: String) -> Result<SystemId, StoreError> {

@@ -16,8 +16,6 @@ use axum::extract::{FromRequest, FromRequestParts, MatchedPath, RawPathParams, R
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
-use std::convert::Infallible;
-use std::net::IpAddr;
 
 /// A JSON body.
 #[derive(Debug)]
@@ -108,19 +106,6 @@ fn of_form(error: MultipartError, cx: &Context) -> Problem {
         return too_large(&cx.config.files);
     }
     Problem::new(ProblemKind::Invalid, Message::form_unreadable()).caused_by(error)
-}
-
-/// The address at the other end of the connection, put into the request by whoever accepted it; `None` where a
-/// request did not come over one.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub Option<IpAddr>);
-
-impl<S: Sync> FromRequestParts<S> for Peer {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().copied().unwrap_or(Self(None)))
-    }
 }
 
 /// The query string.

@@ -8,6 +8,7 @@ mod learned;
 mod limited;
 mod linger;
 mod openapi;
+pub mod peer;
 mod rest;
 mod time_out;
 mod transfer;

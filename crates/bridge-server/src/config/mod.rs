@@ -22,6 +22,7 @@ pub use records::Records;
 pub use tasks::Tasks;
 pub use wal::Wal;
 
+use bridge_model::AddressBlock;
 use figment::Figment;
 use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -98,6 +99,11 @@ pub struct Server {
     pub shutdown_ms: u64,
     /// The token that `GET /metrics` asks for; empty: it is open to whoever reaches the listener.
     pub metrics_token: String,
+    /// The addresses of the proxies in front, as a list of addresses and blocks: `["10.0.0.5", "2001:db8:1::/48"]`. Whom one
+    /// of these names in `x-forwarded-for` counts as the address that a request comes from; from anybody else that header
+    /// counts for nothing.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub trusted_proxies: Vec<AddressBlock>,
 }
 
 impl std::fmt::Debug for Server {
@@ -117,6 +123,7 @@ impl Default for Server {
             header_timeout_ms: 30_000,
             shutdown_ms: 10_000,
             metrics_token: String::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

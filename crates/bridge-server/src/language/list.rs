@@ -52,6 +52,8 @@ messages! { Message:
     refresh_token_needed();
     push_key_needed();
     push_key_not_valid();
+    push_key_not_from_there(address: Text);
+    push_key_from_nowhere();
     metrics_token_needed();
     token_not_valid();
     access_token_expected();
@@ -304,4 +306,5 @@ messages! { Reason:
     url_host();
     url_without_secret();
     url_base();
+    address_block_form();
 }

@@ -2,7 +2,7 @@
 
 use super::{Problem, ProblemKind};
 use crate::language::{Message, Reason};
-use bridge_model::{AppType, DeviceId, InvalidId, MethodName, ModelName, SystemId};
+use bridge_model::{AddressBlock, AppType, DeviceId, InvalidId, MethodName, ModelName, SystemId};
 use serde_path_to_error::{Error, Path};
 
 /// A body that is no JSON at all; what the parser said goes into the details.
@@ -57,6 +57,7 @@ pub(super) fn id_form(invalid: &InvalidId) -> Reason {
         "app_type" => Reason::app_type_form(),
         "model" => Reason::model_form(),
         "method" => Reason::method_form(),
+        "address" => Reason::address_block_form(),
         _ => Reason::documented_form(),
     }
 }
@@ -73,7 +74,7 @@ fn reason(message: &str) -> Reason {
         _ if message.contains(" untagged enum ") => return Reason::no_documented_form(),
         _ => {}
     }
-    let rules = [SystemId::RULE, DeviceId::RULE, AppType::RULE, ModelName::RULE, MethodName::RULE];
+    let rules = [SystemId::RULE, DeviceId::RULE, AppType::RULE, ModelName::RULE, MethodName::RULE, AddressBlock::RULE];
     if let Some(broken) = rules.iter().find(|rule| message == rule.to_string()) {
         return id_form(broken);
     }
@@ -220,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_rule_of_an_identifier_has_its_message() {
-        for rule in [SystemId::RULE, DeviceId::RULE, AppType::RULE, ModelName::RULE] {
+        for rule in [SystemId::RULE, DeviceId::RULE, AppType::RULE, ModelName::RULE, AddressBlock::RULE] {
             let told = reason(&rule.to_string());
             assert_eq!(told, id_form(&rule));
             assert_ne!(told, Reason::documented_form(), "{rule}");

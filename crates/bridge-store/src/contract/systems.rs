@@ -2,7 +2,7 @@
 
 use super::{Bed, contract};
 use crate::{Append, NewSystem, ReaderNote, Store, StoreError, System};
-use bridge_model::{Clock as _, ModelName, SystemId, SystemKey, TenantId};
+use bridge_model::{AddressBlock, Clock as _, ModelName, SystemId, SystemKey, TenantId};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ pub(super) fn new_system(name: &str) -> NewSystem {
         description: None,
         connection: json!({ "url": "https://erp.example", "password": SECRET }),
         push_key_hash: Some(format!("hash-of-{name}")),
+        push_addresses: vec![AddressBlock::parse("203.0.113.0/24").unwrap()],
     }
 }
 
@@ -62,6 +63,7 @@ fn seen(system: &System) -> Value {
         "is_active": system.is_active,
         "is_primary": system.is_primary,
         "push_key_hash": system.push_key_hash,
+        "push_addresses": system.push_addresses,
         "connection": system.connection,
     })
 }
@@ -71,6 +73,7 @@ async fn a_system_is_read_as_it_was_registered(bed: Bed) {
     let tenant = store.create_tenant("One", "free").await.unwrap().id;
     let made = store.create_system(tenant, new_system("odoo")).await.unwrap();
     assert_eq!(made.connection, new_system("odoo").connection);
+    assert_eq!(made.push_addresses, new_system("odoo").push_addresses);
     assert!(made.is_active && made.is_primary, "the first is primary");
     assert_eq!((made.created_at, made.updated_at), (bed.clock.now(), bed.clock.now()));
     for found in [
@@ -136,6 +139,7 @@ async fn a_system_is_updated_and_primary_is_one(bed: Bed) {
         description: Some("Warehouse".to_owned()),
         system_version: None,
         push_key_hash: Some("another-hash".to_owned()),
+        push_addresses: vec![],
         connection: json!({ "password": "new" }),
         ..second
     };

@@ -41,6 +41,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(14, "0014_keyed_writes"),
     migration!(15, "0015_stored_files"),
     migration!(16, "0016_series_of_writes"),
+    migration!(17, "0017_push_addresses"),
 ];
 
 /// The table that records which steps a database has had.

@@ -6,6 +6,7 @@ use crate::problem::Problem;
 use bridge_erp::Connection;
 use bridge_erp::odoo::database::DatabaseError;
 use bridge_erp::pool::SYSTEM_TYPES;
+use bridge_model::AddressBlock;
 use serde_json::Value;
 use url::Url;
 
@@ -15,6 +16,19 @@ pub(super) fn check_system_type(system_type: &str) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::field("system_type", Reason::one_of(SYSTEM_TYPES.join(", "))))
+}
+
+/// The most blocks of addresses that a push key can be bound to.
+const PUSH_ADDRESSES_MAX: usize = 100;
+
+/// The blocks of addresses that a push key shall be bound to, each once.
+pub(super) fn push_addresses(mut blocks: Vec<AddressBlock>) -> Result<Vec<AddressBlock>, Problem> {
+    if blocks.len() > PUSH_ADDRESSES_MAX {
+        return Err(Problem::field("push_allowed_addresses", Reason::items(0, PUSH_ADDRESSES_MAX)));
+    }
+    blocks.sort_unstable();
+    blocks.dedup();
+    Ok(blocks)
 }
 
 /// Checks a `connection_config` without connecting to anything.

@@ -25,7 +25,7 @@ use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
-use bridge_model::{SystemId, SystemKey, TenantId, Timestamp};
+use bridge_model::{AddressBlock, SystemId, SystemKey, TenantId, Timestamp};
 use bridge_store::System;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -55,6 +55,8 @@ pub struct SystemView {
     pub is_primary: bool,
     /// How it is reached, for admins only and without secrets; `null` for others.
     pub connection: Option<ConnectionView>,
+    /// From where its push key may be used, for admins only; empty: from anywhere. `null` for others.
+    pub push_allowed_addresses: Option<Vec<AddressBlock>>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When it was changed last.
@@ -86,7 +88,8 @@ impl SystemView {
     fn for_admin(system: System) -> Self {
         let shown = |field: &str| system.connection.get(field).and_then(Value::as_str).map(str::to_owned);
         let connection = ConnectionView { url: shown("url"), database: shown("database"), username: shown("username") };
-        Self { connection: Some(connection), ..Self::for_user(system) }
+        let push_allowed_addresses = Some(system.push_addresses.clone());
+        Self { connection: Some(connection), push_allowed_addresses, ..Self::for_user(system) }
     }
 
     /// The view for the tenant's other users.
@@ -101,6 +104,7 @@ impl SystemView {
             is_active: system.is_active,
             is_primary: system.is_primary,
             connection: None,
+            push_allowed_addresses: None,
             created_at: system.created_at,
             updated_at: system.updated_at,
             push_key: None,

@@ -1,12 +1,12 @@
 //! A new system.
 
-use super::check::{check_connection, check_system_type};
+use super::check::{check_connection, check_system_type, push_addresses};
 use super::{SystemView, announce_change};
 use crate::admin::fields::{check_description, check_name, check_version};
 use crate::auth::{Admin, new_push_key, push_key_hash};
 use crate::context::Context;
 use crate::problem::Problem;
-use bridge_model::SystemId;
+use bridge_model::{AddressBlock, SystemId};
 use bridge_store::NewSystem;
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,6 +36,10 @@ pub struct RegisterSystem {
     /// How to connect to it.
     #[schema(value_type = bridge_erp::Connection)]
     pub connection_config: Value,
+    /// From where its push key may be used: addresses and blocks of addresses, at most 100. Empty: from anywhere.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    pub push_allowed_addresses: Vec<AddressBlock>,
 }
 
 impl fmt::Debug for RegisterSystem {
@@ -61,6 +65,7 @@ pub async fn register(cx: &Context, admin: &Admin, request: RegisterSystem) -> R
         description: request.description,
         connection: request.connection_config,
         push_key_hash: push_key_hash(&push_key),
+        push_addresses: push_addresses(request.push_allowed_addresses)?,
     };
     let system = cx.store.create_system(admin.0.tenant, new).await?;
     announce_change(cx, system.key);

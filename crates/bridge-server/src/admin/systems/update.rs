@@ -1,12 +1,12 @@
 //! Changing a system.
 
-use super::check::check_connection;
+use super::check::{check_connection, push_addresses};
 use super::{SystemView, announce_change, find, stays_primary};
 use crate::admin::fields::{check_description, check_name, check_version, given};
 use crate::auth::{Admin, new_push_key, push_key_hash};
 use crate::context::Context;
 use crate::problem::Problem;
-use bridge_model::SystemId;
+use bridge_model::{AddressBlock, SystemId};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt;
@@ -37,6 +37,10 @@ pub struct UpdateSystem {
     pub connection_config: Option<Value>,
     /// Whether to make a new push key, which the answer shows; the old one no longer works.
     pub rotate_push_key: bool,
+    /// From where its push key may be used, as a whole: addresses and blocks of addresses, at most 100. Empty: from
+    /// anywhere.
+    #[schema(max_items = 100)]
+    pub push_allowed_addresses: Option<Vec<AddressBlock>>,
 }
 
 impl fmt::Debug for UpdateSystem {
@@ -80,6 +84,9 @@ pub async fn update(
         system.connection = connection;
         system.connection_error = None;
         is_moved = before != Some(cx.erps.address(&system)?);
+    }
+    if let Some(blocks) = request.push_allowed_addresses {
+        system.push_addresses = push_addresses(blocks)?;
     }
     let push_key = request.rotate_push_key.then(|| new_push_key(&*cx.entropy));
     if let Some(push_key) = &push_key {

@@ -1,8 +1,9 @@
 //! `/api/v1/auth/…`
 
-use crate::api::extract::{Body, Peer, RawBody, bearer, parse};
+use crate::api::extract::{Body, RawBody, bearer, parse};
 use crate::api::learned::Learned;
 use crate::api::openapi::{BODY, Refuses as _, TOKEN};
+use crate::api::peer::Peer;
 use crate::auth::{self, Caller, LoginRequest, Me, RefreshRequest, Tokens, UpdateMe};
 use crate::context::Context;
 use crate::language::Message;

@@ -3,6 +3,7 @@
 use crate::api::extract::{RawBody, bearer};
 use crate::api::learned::Learned;
 use crate::api::openapi::{Refuses as _, TOKEN};
+use crate::api::peer::Peer;
 use crate::auth;
 use crate::context::Context;
 use crate::ingest::push;
@@ -18,7 +19,13 @@ use utoipa_axum::routes;
 pub(super) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new().routes(routes!(receive).refusing(&[
         TOKEN,
-        &[ProblemKind::MalformedJson, ProblemKind::Invalid, ProblemKind::RequestTimeout, ProblemKind::PayloadTooLarge],
+        &[
+            ProblemKind::AddressNotAllowed,
+            ProblemKind::MalformedJson,
+            ProblemKind::Invalid,
+            ProblemKind::RequestTimeout,
+            ProblemKind::PayloadTooLarge,
+        ],
     ]))
 }
 
@@ -43,10 +50,14 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         "ignored": 0, "rejected": []
     })))
 )]
-async fn receive(State(cx): State<Context>, request: axum::extract::Request) -> Result<Json<push::Received>, Problem> {
+async fn receive(
+    State(cx): State<Context>,
+    Peer(peer): Peer,
+    request: axum::extract::Request,
+) -> Result<Json<push::Received>, Problem> {
     let key = push_key(request.headers())
         .ok_or_else(|| Problem::new(ProblemKind::Unauthenticated, Message::push_key_needed()))?;
-    let source = auth::push_key(&cx, key).await?;
+    let source = auth::push_key(&cx, key, peer).await?;
     let who = Who::PushKey(source.tenant, source.system.key);
     limits::count(&cx, Learned::with(request.extensions()).noted(), who, Class::WebhookReceive).await?;
     let RawBody(body) = RawBody::from_request(request, &cx).await?;

@@ -2,6 +2,7 @@
 
 mod first_admin;
 mod login;
+mod push_addresses;
 mod push_key;
 mod refresh;
 mod tokens;

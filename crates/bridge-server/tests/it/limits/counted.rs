@@ -14,6 +14,7 @@ on_both_databases!(
     what_is_asked_decides_what_is_counted,
     users_and_tenants_have_their_own,
     a_push_key_has_its_own,
+    log_ins_behind_a_proxy_are_counted_by_client,
     refreshing_is_limited_and_leaving_is_not,
     a_live_connection_is_one_read,
 );
@@ -204,6 +205,28 @@ async fn a_push_key_has_its_own(setup: Setup) {
     assert_eq!(retry_after(&refused), 20);
     assert_eq!(refused.expect_problem(429, "RATE_LIMIT_EXCEEDED")["details"]["class"], "webhook_receive");
     store.writes("sale.order", 1..=1).await;
+    app.stop().await;
+}
+
+async fn log_ins_behind_a_proxy_are_counted_by_client(setup: Setup) {
+    let setup = setup.clock(manual_clock()).limits(|limits| limits.per_minute.authentication = 2);
+    let proxies = vec![bridge_model::AddressBlock::parse("127.0.0.1").unwrap()];
+    let app = setup.config(|config| config.server.trusted_proxies = proxies).start().await;
+    let wrong = json!({ "username": "admin", "password": "a guess" });
+    let from = async |client: &str| {
+        let request = app.anonymous().request(Method::POST, "/api/v1/auth/login").json(&wrong);
+        app.anonymous().send(request.header("x-forwarded-for", client)).await.status
+    };
+    for (client, status) in [
+        ("203.0.113.7", 401),
+        ("203.0.113.7", 401),
+        ("203.0.113.7", 429),
+        // What the client writes before its own address makes nobody else of it.
+        ("198.51.100.1, 203.0.113.7", 429),
+        ("198.51.100.1", 401),
+    ] {
+        assert_eq!(from(client).await, status, "{client}");
+    }
     app.stop().await;
 }
 
