@@ -171,7 +171,7 @@ async fn lead(cx: Context, node: String, kind: &Kind, system: System, stop: Canc
     while !stop.is_cancelled() {
         match cx.store.acquire_lease(&name, &node, ttl).await {
             Ok(Some(lease)) => {
-                let lease = (kind.read)(&cx, &system, lease, &stop).await;
+                let lease = holding(&cx, &lease, (kind.read)(&cx, &system, lease.clone(), &stop)).await;
                 if let Err(error) = cx.store.release_lease(&lease).await {
                     tracing::warn!(system.id = %system.system_id, error = %error, "release the reader's lease");
                 }
@@ -183,6 +183,37 @@ async fn lead(cx: Context, node: String, kind: &Kind, system: System, stop: Canc
             () = stop.cancelled() => {}
             () = tokio::time::sleep(ttl / 3) => {}
         }
+    }
+}
+
+/// Goes on reading, and renews the lease meanwhile, however long the reader takes for a step: what a step finds after the
+/// lease has run out is refused, so that a system which always answers more slowly would be asked the same for ever.
+async fn holding(cx: &Context, lease: &Lease, reading: impl Future<Output = Lease>) -> Lease {
+    let lost = async {
+        lose_lease(cx, lease.clone()).await;
+        // The reader finds that out by itself, at the latest by its next write.
+        std::future::pending().await
+    };
+    tokio::select! {
+        lease = reading => lease,
+        lease = lost => lease,
+    }
+}
+
+/// Renews the lease for as long as that works. Where the store can't be asked, it is over when the time is.
+pub(super) async fn lose_lease(cx: &Context, mut lease: Lease) {
+    loop {
+        match keep_lease(cx, &mut lease).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(lease = %lease.name, error = %error, "renew a reader's lease");
+                if cx.clock.now() >= lease.expires_at {
+                    return;
+                }
+            }
+        }
+        tokio::time::sleep(ms(cx.config.ingest.lease_ms) / 4).await;
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
         let led = async {
             tokio::select! {
                 ended = session(cx, system, &lease) => ended,
-                () = lose_lease(cx, lease.clone()) => Ok(Ended::LeaseLost),
+                () = leader::lose_lease(cx, lease.clone()) => Ok(Ended::LeaseLost),
             }
         };
         let ended = tokio::select! {
@@ -85,7 +85,7 @@ pub(super) async fn read_while_leading(cx: &Context, system: &System, lease: Lea
         };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = lose_lease(cx, lease.clone()) => return lease,
+            () = leader::lose_lease(cx, lease.clone()) => return lease,
             () = wake_up.woken(), if idle => {}
             () = tokio::time::sleep(pause) => {}
         }
@@ -122,23 +122,6 @@ async fn leave(cx: &Context, system: &System, lease: &Lease) -> Result<(), Probl
 fn forget(cx: &Context, system: &System) {
     cx.wal_readers.forget(system.key);
     cx.readers.forget(system.key, Strategy::Wal);
-}
-
-/// Renews the lease for as long as that works. Where the store can't be asked, it is over when the time is.
-async fn lose_lease(cx: &Context, mut lease: Lease) {
-    loop {
-        match leader::keep_lease(cx, &mut lease).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                tracing::warn!(lease = %lease.name, error = %error, "renew a reader's lease");
-                if cx.clock.now() >= lease.expires_at {
-                    return;
-                }
-            }
-        }
-        tokio::time::sleep(ms(cx.config.ingest.lease_ms) / 4).await;
-    }
 }
 
 async fn fail(cx: &Context, system: &System, problem: &Problem, failures: u32) {

@@ -18,6 +18,7 @@ on_both_databases!(
     a_new_life_of_the_erp_is_told_and_its_ids_are_not_taken_for_old_ones,
     what_is_pushed_and_pulled_is_one_change,
     rows_that_make_no_sense_are_kept_aside,
+    an_erp_that_takes_longer_than_the_lease_holds_is_read,
 );
 
 async fn what_happens_in_the_erp_is_in_the_log_once_and_in_order(setup: Setup) {
@@ -293,6 +294,21 @@ async fn whatever_goes_wrong_on_the_way_everything_arrives_once() {
         (reader["state"] == "running" && reader["last_error"].is_null()).then_some(())
     })
     .await;
+    app.stop().await;
+    erp.stop().await;
+}
+
+async fn an_erp_that_takes_longer_than_the_lease_holds_is_read(setup: Setup) {
+    let (app, erp) = (setup.config(|config| config.ingest.lease_ms = 2_000).start().await, demo_erp().await);
+    let admin = app.admin().await;
+    register_demo_system(&admin, &erp, "main").await;
+    erp.happen();
+    caught_up(&app, &admin, &erp).await;
+    // Each of a look's calls takes longer than that.
+    erp.faults().latency_ms(2_500);
+    erp.happen();
+    let log = caught_up(&app, &admin, &erp).await;
+    assert_as_committed(&log, &erp);
     app.stop().await;
     erp.stop().await;
 }
