@@ -153,8 +153,7 @@ async fn start(setup: &Setup, rows_per_call_max: u32, request_timeout_ms: u32) -
         ("BRIDGECORE_ERP__CALL_TIMEOUT_MS", "60000".to_owned()),
     ];
     let process = Process::try_start(setup, &variables).await.expect("the service ended before it listened");
-    let token = process.admin().await;
-    let client = Client::of(process.base.trim_start_matches("http://")).with_token(&token);
+    let client = process.client().await;
     (process, client)
 }
 

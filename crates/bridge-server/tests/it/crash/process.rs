@@ -1,6 +1,6 @@
 //! The binary as a process of its own.
 
-use crate::support::Setup;
+use crate::support::{Client, Setup};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -58,6 +58,11 @@ impl Process {
         let answer = self.http.post(format!("{}/api/v1/auth/login", self.base)).json(&body).send().await.unwrap();
         let tokens: Value = answer.json().await.unwrap();
         tokens["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// A client of the admin.
+    pub(crate) async fn client(&self) -> Client {
+        Client::of(self.base.trim_start_matches("http://")).with_token(&self.admin().await)
     }
 
     /// Registers a system that answers nothing, and gives back its push key.

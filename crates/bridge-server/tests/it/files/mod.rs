@@ -311,8 +311,7 @@ async fn a_service_that_is_killed_puts_a_file_there_once(setup: Setup) {
     let start = async |request_timeout_ms: u32| {
         let timeout = ("BRIDGECORE_SERVER__REQUEST_TIMEOUT_MS", request_timeout_ms.to_string());
         let process = Process::try_start(&setup, &[timeout]).await.expect("the service ended before it listened");
-        let token = process.admin().await;
-        let client = Client::of(process.base.trim_start_matches("http://")).with_token(&token);
+        let client = process.client().await;
         (process, client)
     };
     for (erp, call, is_kept) in [(&with_addon, KEYED, true), (&without, ("ir.attachment", "create"), false)] {

@@ -157,8 +157,7 @@ async fn a_service_that_is_killed_writes_nothing_twice(setup: Setup) {
             ("BRIDGECORE_SERVER__REQUEST_TIMEOUT_MS", request_timeout_ms.to_string()),
         ];
         let process = Process::try_start(&setup, &variables).await.expect("the service ended before it listened");
-        let token = process.admin().await;
-        let client = Client::of(process.base.trim_start_matches("http://")).with_token(&token);
+        let client = process.client().await;
         (process, client)
     };
     let (process, client) = start(2_000).await;

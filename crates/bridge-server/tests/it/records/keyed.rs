@@ -297,7 +297,7 @@ async fn whoever_goes_away_finds_the_answer_later(setup: Setup) {
 async fn killed_in_the_middle(setup: Setup, erp: DemoErp, method: (&str, &str)) -> (Setup, DemoErp, Client) {
     let setup = setup.config(|config| config.server.request_timeout_ms = 4_000);
     let process = Process::start(&setup).await;
-    let client = Client::of(process.base.trim_start_matches("http://")).with_token(&process.admin().await);
+    let client = process.client().await;
     register_demo_system(&client, &erp, "demo").await;
     let models = json!({ "models": { "res.partner": { "operations": ["read", "create"] } } });
     client.put("/api/v1/systems/demo/allowed", &models).await.expect(200);

@@ -33,8 +33,7 @@ async fn start(setup: &Setup) -> (Process, Client) {
         ("BRIDGECORE_ERP__CALL_TIMEOUT_MS", "60000".to_owned()),
     ];
     let process = Process::try_start(setup, &variables).await.expect("the service ended before it listened");
-    let token = process.admin().await;
-    let client = Client::of(process.base.trim_start_matches("http://")).with_token(&token);
+    let client = process.client().await;
     (process, client)
 }
 

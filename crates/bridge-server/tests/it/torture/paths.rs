@@ -71,7 +71,7 @@ pub(super) const PATHS: &[Path] = &[
         },
         is_drained: None,
         // The ERP cleans up before it is seen again: all that is there is told again.
-        on_restore: "UPDATE torture_cleaned SET id = (SELECT coalesce(max(id), 0) FROM update_webhook) - 300;
+        on_restore: "UPDATE torture_cleaned SET id = (SELECT greatest(max(id) - 300, 0) FROM update_webhook);
             DELETE FROM update_webhook WHERE id <= (SELECT id FROM torture_cleaned)",
         left: Some(
             "SELECT model::text, record_id::bigint, event::text, (payload ->> 'version')::bigint FROM update_webhook

@@ -128,7 +128,11 @@ impl Stand {
                 Course::Restored { before, is_whole: caught_up, after: left, may_gap: self.path.can_lose_slot }
             }
         };
-        compare(&course, &told, versions)?;
+        compare(&course, &told, versions).map_err(|wrong| {
+            // Tells what never came from what only stopped coming.
+            let last_us = told.last().map_or(0, |told| told.received_us);
+            format!("{wrong}; {} changes were told, the last at {last_us}", told.len())
+        })?;
         Ok(told.last().map_or(from, |told| told.position))
     }
 
