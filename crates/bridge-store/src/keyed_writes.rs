@@ -3,8 +3,8 @@
 //! One is noted before it is sent to the business system, and its answer when there is one. Whoever works on it holds a
 //! claim, which ends by itself if they don't come back.
 
-use crate::db::{Row, Statement, params};
-use crate::{Store, StoreError};
+use crate::db::{Expect, Row, Statement, params};
+use crate::{AuditId, NewAuditEntry, Store, StoreError};
 use bridge_model::{SystemKey, TenantId, Timestamp, UserId};
 use serde_json::Value;
 use std::fmt;
@@ -122,8 +122,29 @@ impl Store {
         write: &NewKeyedWrite,
         claim: &WriteClaim,
     ) -> Result<bool, StoreError> {
+        self.changed(self.insert_keyed_write(key, write, claim)).await
+    }
+
+    /// The same with an entry in the audit, in one transaction; answers its number, or `None` if the key stands for a write
+    /// already.
+    pub async fn begin_audited_write(
+        &self,
+        key: &WriteKey,
+        write: &NewKeyedWrite,
+        claim: &WriteClaim,
+        entry: &NewAuditEntry,
+    ) -> Result<Option<AuditId>, StoreError> {
+        let write = self.insert_keyed_write(key, write, claim).expecting(Expect::Rows(1));
+        let statements = vec![write, self.insert_audit_entry(entry, Some(&key.key))];
+        match self.returned(statements, |row| row.get_i64(0).map(AuditId)).await {
+            Err(StoreError::NotFound) => Ok(None),
+            noted => noted,
+        }
+    }
+
+    fn insert_keyed_write(&self, key: &WriteKey, write: &NewKeyedWrite, claim: &WriteClaim) -> Statement {
         let part = write.series.as_ref().and_then(|series| series.part);
-        let insert = Statement::new(
+        Statement::new(
             "INSERT INTO keyed_writes (tenant_id, user_id, key, system_key, request_hash, sent_as, erp_key, to_check,
                 begun_at, claim, claimed_to, series, first, operations)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
@@ -144,8 +165,7 @@ impl Store {
                 part.map(|part| number(part.first)),
                 part.map(|part| number(part.operations)),
             ],
-        );
-        self.changed(insert).await
+        )
     }
 
     /// The calls of a series that were begun and not found to be refused, each with what shows whether it was done.

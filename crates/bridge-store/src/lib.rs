@@ -4,6 +4,7 @@
 //! [`Store`] is the only way in. Its operations live in the module of their noun.
 
 mod allow_lists;
+mod audit;
 mod calls;
 mod condition;
 mod credentials;
@@ -38,6 +39,7 @@ mod wal;
 #[cfg(test)]
 mod contract;
 
+pub use audit::{AuditEntry, AuditId, AuditOutcome, AuditQuery, NewAuditEntry};
 pub use condition::{LeftSlot, Schema, StoreServer};
 pub use credentials::{Credential, RenewedKey};
 pub use cursors::{AppOfDevice, Cursor, CursorKey};

@@ -296,7 +296,7 @@ impl Store {
             let params = params![key, token, self.crypt().encrypt(&secret, self.now())];
             renewed += self.affected(Statement::new(sql, params)).await?;
         }
-        Ok(renewed + self.renew_link_encryption().await?)
+        Ok(renewed + self.renew_link_encryption().await? + self.renew_audit_encryption().await?)
     }
 
     fn system_of(&self, row: &Row) -> Result<System, StoreError> {

@@ -23,6 +23,7 @@ const LAYERS: [&[&str]; 8] = [
     &["admin"],
     &["auth", "limits"],
     &[
+        "audit",
         "records",
         "barcode",
         "batch",

@@ -1,6 +1,7 @@
 //! What is kept of what was read from the systems of a tenant.
 
 use super::systems;
+use crate::audit::{Change, audited};
 use crate::auth::Admin;
 use crate::context::Context;
 use crate::problem::Problem;
@@ -109,6 +110,12 @@ pub async fn statistics(cx: &Context, admin: &Admin) -> Result<CacheStatistics, 
 
 /// Drops what is kept for the admin's tenant, of a system, of a model, or all of it.
 pub async fn clear(cx: &Context, admin: &Admin, request: ClearCache) -> Result<CacheCleared, Problem> {
+    let change =
+        Change::new("cache", "clear").set("system_id", request.system_id.as_ref()).set("model", request.model.as_ref());
+    audited(cx, &admin.0, change, drop_kept(cx, admin, request)).await
+}
+
+async fn drop_kept(cx: &Context, admin: &Admin, request: ClearCache) -> Result<CacheCleared, Problem> {
     let tenant = admin.0.tenant;
     let systems: Vec<SystemKey> = match &request.system_id {
         Some(system_id) => vec![systems::find(cx, tenant, system_id).await?.key],

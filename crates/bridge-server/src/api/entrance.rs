@@ -5,6 +5,7 @@
 //! follows it.
 
 use super::error;
+use super::extract::RequestId;
 use super::learned::Learned;
 use super::limited;
 use super::linger::Rest;
@@ -110,6 +111,7 @@ where
         let visit = Visit::begin(&cx, &request);
         let span = visit.span.clone();
         request.extensions_mut().insert(visit.learned.clone());
+        request.extensions_mut().insert(RequestId(visit.id.clone()));
         DefaultBodyLimit::max(body_bytes_max).apply(&mut request);
         let (request, rest) = Rest::lend(request);
         let (request, waiting) = Waiting::watch(request);

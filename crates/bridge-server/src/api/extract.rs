@@ -3,6 +3,8 @@
 use super::explain;
 use super::learned::Learned;
 use super::limited::{Counted, counted};
+use super::peer::Peer;
+use crate::audit::Origin;
 use crate::auth::{Admin, Caller};
 use crate::context::Context;
 use crate::files::too_large;
@@ -108,6 +110,10 @@ fn of_form(error: MultipartError, cx: &Context) -> Problem {
     Problem::new(ProblemKind::Invalid, Message::form_unreadable()).caused_by(error)
 }
 
+/// The id of a request, put into it at the entrance.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
 /// The query string.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
@@ -155,7 +161,9 @@ impl FromRequestParts<Context> for Caller {
         if let Counted::Of(class) = counted(parts.method.as_str(), pattern) {
             limits::count(cx, learned.noted(), Who::from(&caller), class).await?;
         }
-        Ok(caller)
+        let request_id = parts.extensions.get().map(|RequestId(id)| id.clone());
+        let address = parts.extensions.get().and_then(|Peer(address)| *address);
+        Ok(Self { origin: Origin { request_id, address: address.map(|address| address.to_string()) }, ..caller })
     }
 }
 

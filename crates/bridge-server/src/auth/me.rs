@@ -1,11 +1,13 @@
 //! What a caller may know about themself.
 
 use super::{Caller, ended};
+use crate::audit::{Change, audited};
 use crate::context::Context;
 use crate::language::{Language, Reason};
 use crate::problem::Problem;
-use bridge_model::{SystemId, TenantId, Timestamp, UserId};
+use bridge_model::{RecordId, SystemId, TenantId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// The caller, as they see themself.
@@ -55,9 +57,15 @@ pub fn check_language(language: &str) -> Result<(), Problem> {
 pub async fn update_me(cx: &Context, caller: Caller, request: UpdateMe) -> Result<Me, Problem> {
     request.language.as_deref().map_or(Ok(()), check_language)?;
     if request.language != caller.language {
-        if !cx.store.set_user_language(caller.tenant, caller.user, request.language.as_deref()).await? {
-            return Err(ended());
-        }
+        let change = Change::new("user", "update")
+            .of(RecordId::Number(caller.user.0))
+            .from(json!({ "language": caller.language }))
+            .set("language", Some(&request.language));
+        audited(cx, &caller, change, async {
+            let language = request.language.as_deref();
+            if cx.store.set_user_language(caller.tenant, caller.user, language).await? { Ok(()) } else { Err(ended()) }
+        })
+        .await?;
         cx.auth.sessions.forget(&caller.session);
     }
     me(cx, Caller { language: request.language, ..caller }).await

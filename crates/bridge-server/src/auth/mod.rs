@@ -22,6 +22,7 @@ pub use refresh::{RefreshRequest, refresh};
 pub use token::Tokens;
 pub use username::check_username;
 
+use crate::audit::Origin;
 use crate::config;
 use crate::context::Context;
 use crate::fresh::Fresh;
@@ -117,6 +118,8 @@ pub struct Caller {
     pub session: String,
     /// When the access token runs out.
     pub expires_at: Timestamp,
+    /// Where the request comes from.
+    pub origin: Origin,
 }
 
 impl Caller {
@@ -144,6 +147,7 @@ impl Caller {
             asked_language,
             session,
             expires_at,
+            origin: Origin::default(),
         }
     }
 

@@ -310,6 +310,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("retention.dead_letter_days", retention.dead_letter_days),
         ("retention.job_days", retention.job_days),
         ("retention.task_days", retention.task_days),
+        ("retention.audit_days", retention.audit_days),
     ] {
         ensure!((1..=DAYS_MAX).contains(&days), "{name} must be between 1 and {DAYS_MAX}, and is {days}");
     }

@@ -1,6 +1,7 @@
 //! The settings: one file, environment variables over it, and a default for whatever can have one.
 
 mod app_types;
+mod audit;
 mod batch;
 mod cache;
 mod check;
@@ -12,6 +13,7 @@ mod records;
 mod tasks;
 mod wal;
 
+pub use audit::Audit;
 pub use batch::Batch;
 pub use cache::Cache;
 pub use detection::Detection;
@@ -71,6 +73,8 @@ pub struct Config {
     pub files: Files,
     /// How often something may be asked for.
     pub limits: Limits,
+    /// What is kept of who changed what.
+    pub audit: Audit,
     /// How long things are kept.
     pub retention: Retention,
     /// The log output.
@@ -451,6 +455,8 @@ pub struct Retention {
     pub job_days: u64,
     /// Tasks that have ended, with their results, in days.
     pub task_days: u64,
+    /// The audit, in days.
+    pub audit_days: u64,
     /// The answers of writes that came with an `Idempotency-Key`, in hours, at most 144: the add-on keeps its own for
     /// 7 days.
     pub idempotency_hours: u64,
@@ -467,6 +473,7 @@ impl Default for Retention {
             dead_letter_days: 30,
             job_days: 7,
             task_days: 7,
+            audit_days: 365,
             idempotency_hours: 24,
             kept_answer_bytes_max: 256 * 1024,
         }

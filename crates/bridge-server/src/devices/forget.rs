@@ -1,12 +1,14 @@
 //! `DELETE /api/v1/devices/{device_id}`.
 
+use crate::audit::{Change, audited};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use crate::sync::viewer_for;
-use bridge_model::DeviceId;
+use bridge_model::{DeviceId, RecordId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 /// The query of the request.
@@ -37,11 +39,17 @@ pub async fn forget(
     request: ForgetDevice,
 ) -> Result<Forgotten, Problem> {
     let viewer = viewer_for(cx, caller, request.user_id).await?;
-    let states = cx.store.forget_device(viewer.tenant, viewer.user, &device_id).await?;
-    if states == 0 {
-        return Err(Problem::new(ProblemKind::SyncStateNotFound, Message::not_synced_yet())
-            .with("user_id", viewer.user.0)
-            .with("device_id", device_id.as_str()));
-    }
+    let change = Change::new("device", "delete")
+        .of(RecordId::Text(device_id.as_str().to_owned()))
+        .from(json!({ "user_id": viewer.user }));
+    let states = audited(cx, caller, change, async {
+        match cx.store.forget_device(viewer.tenant, viewer.user, &device_id).await? {
+            0 => Err(Problem::new(ProblemKind::SyncStateNotFound, Message::not_synced_yet())
+                .with("user_id", viewer.user.0)
+                .with("device_id", device_id.as_str())),
+            states => Ok(states),
+        }
+    })
+    .await?;
     Ok(Forgotten { success: true, device_id, states })
 }

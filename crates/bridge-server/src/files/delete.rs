@@ -2,11 +2,14 @@
 
 use super::FileId;
 use super::download::{no_such_file, stored};
+use crate::audit::{Change, audited};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::problem::Problem;
 use crate::records::acting;
+use bridge_model::RecordId;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// The answer.
@@ -30,11 +33,19 @@ pub async fn delete(cx: &Context, caller: &Caller, file_id: &str) -> Result<File
         }
         FileId::Stored(id) => {
             let (acting, file) = stored(cx, caller, id).await?;
-            acting.check_attach(&file.model, file.record_id).await?;
-            // Its bytes are removed by the sweep.
-            if !cx.store.hide_stored_file(caller.tenant, id).await? {
-                return Err(no_such_file());
-            }
+            let change = Change::new("file", "delete")
+                .of(RecordId::Text(id.clone()))
+                .in_system(acting.system_id())
+                .from(json!({
+                    "name": file.name, "mimetype": file.content_type, "size": file.size, "res_model": file.model,
+                    "res_id": file.record_id,
+                }));
+            audited(cx, caller, change, async {
+                acting.check_attach(&file.model, file.record_id).await?;
+                // Its bytes are removed by the sweep.
+                if cx.store.hide_stored_file(caller.tenant, id).await? { Ok(()) } else { Err(no_such_file()) }
+            })
+            .await?;
         }
     }
     Ok(FileDeleted { success: true, file_id: file.to_string() })

@@ -2,6 +2,7 @@
 
 use super::incoming::{Arrived, Contents, Incoming};
 use super::{FileId, Spool, StorageKey};
+use crate::audit::{Change, audited_making};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::Message;
@@ -10,7 +11,7 @@ use crate::records::{
     Acting, IdempotencyKey, Keep, NewAttachment, Once, Series, acting, once, request_hash, write_once,
 };
 use bridge_model::entropy::hex;
-use bridge_model::{ModelName, SystemId};
+use bridge_model::{ModelName, RecordId, SystemId};
 use bridge_store::{StoreError, StoredFile};
 use serde::Serialize;
 use serde_json::json;
@@ -110,8 +111,16 @@ pub async fn upload(
         Contents::Spooled(spool) => {
             let (cx_of_work, by, system) = (cx.clone(), caller.clone(), acting.system());
             let work = async move |series: Option<Series>, _| {
-                acting.check_attach(&uploaded.model, record_id).await?;
-                let id = keep(&cx_of_work, &by, &acting, &uploaded, spool, series).await?;
+                let change = Change::new("file", "create").in_system(&uploaded.system_id).to(json!({
+                    "name": uploaded.filename, "mimetype": uploaded.content_type, "size": size,
+                    "res_model": uploaded.model, "res_id": record_id,
+                }));
+                let kept = async {
+                    acting.check_attach(&uploaded.model, record_id).await?;
+                    keep(&cx_of_work, &by, &acting, &uploaded, spool, series).await
+                };
+                let made = |id: &String| RecordId::Text(id.clone());
+                let id = audited_making(&cx_of_work, &by, change, kept, made).await?;
                 Ok(Uploaded { file_id: FileId::Stored(id).to_string(), ..uploaded })
             };
             once(cx, caller, system, key, hash, work, |done: &Uploaded| Keep::Answer(json!(done))).await

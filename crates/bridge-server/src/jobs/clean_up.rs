@@ -40,6 +40,7 @@ pub(super) async fn clean_up(cx: &Context) -> anyhow::Result<()> {
     note("purge dead letters".to_owned(), store.purge_dead_letters(old(keep.dead_letter_days), BATCH_ROWS).await);
     note("purge tasks".to_owned(), store.purge_tasks(old(keep.task_days), BATCH_ROWS).await);
     note("purge jobs".to_owned(), store.purge_jobs(old(keep.job_days), BATCH_ROWS).await);
+    note("purge the audit".to_owned(), store.purge_audit(old(keep.audit_days), BATCH_ROWS).await);
     let keys_before = now.minus(Duration::from_hours(keep.idempotency_hours));
     note("purge writes with a key".to_owned(), store.purge_keyed_writes(keys_before, BATCH_ROWS).await);
     first_failure

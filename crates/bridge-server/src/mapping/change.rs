@@ -2,12 +2,14 @@
 
 use super::view::{MappingQuery, MappingView, get};
 use super::{find, no_such_entity, refused};
+use crate::audit::{Change, audited};
 use crate::auth::Admin;
 use crate::context::Context;
 use crate::language::Reason;
 use crate::problem::Problem;
-use bridge_model::ModelName;
 use bridge_model::mapping::Override;
+use bridge_model::{ModelName, RecordId};
+use bridge_store::System;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -41,7 +43,11 @@ pub async fn set(
     if !cx.mappings.maps.check(&system.system_type, entity, Some(&changes)).map_err(refused::unusable)? {
         return Err(no_such_entity(&words, entity));
     }
-    cx.store.save_mapping(system.tenant, system.key, entity, &json!(changes)).await?;
+    let change = change_of(cx, "update", &system, entity).await?.to(json!(changes));
+    audited(cx, &admin.0, change, async {
+        Ok(cx.store.save_mapping(system.tenant, system.key, entity, &json!(changes)).await?)
+    })
+    .await?;
     changed(cx, admin, entity, query).await
 }
 
@@ -51,8 +57,17 @@ pub async fn reset(cx: &Context, admin: &Admin, entity: &str, query: &MappingQue
     if !words.entities().any(|known| known == entity) {
         return Err(no_such_entity(&words, entity));
     }
-    cx.store.delete_mapping(system.tenant, system.key, entity).await?;
+    let change = change_of(cx, "delete", &system, entity).await?;
+    audited(cx, &admin.0, change, async { Ok(cx.store.delete_mapping(system.tenant, system.key, entity).await?) })
+        .await?;
     changed(cx, admin, entity, query).await
+}
+
+/// What the audit is told.
+async fn change_of(cx: &Context, action: &'static str, system: &System, entity: &str) -> Result<Change, Problem> {
+    let before = cx.store.mapping(system.tenant, system.key, entity).await?.unwrap_or_default();
+    let change = Change::new("mapping", action).of(RecordId::Text(entity.to_owned())).in_system(&system.system_id);
+    Ok(change.from(before))
 }
 
 /// Makes the change hold at once, and tells what holds now.

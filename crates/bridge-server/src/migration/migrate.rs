@@ -4,6 +4,7 @@ use super::answer::{MigratedRecord, Migration, MigrationError, path, warnings};
 use super::read::Reading;
 use super::request::{Asked, MigrateRequest, Source};
 use super::write::write;
+use crate::audit::{Change, audited};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::{Message, Reason};
@@ -33,9 +34,19 @@ pub async fn migrate(
     once(cx, caller, written_to, key, hash, work, move |done: &Migration| Keep::Answer(done.to_keep(bytes_max))).await
 }
 
-/// Does it, and counts it.
+/// Does it, and counts it. One that writes has an entry in the audit beside those of its calls, which tells who asked for
+/// what, also where nothing came of it.
 async fn counted(cx: &Context, caller: &Caller, asked: &Asked) -> Result<Migration, Problem> {
-    let outcome = carry_over(cx, caller, asked).await;
+    let outcome = match (&asked.target, &asked.source) {
+        (Some(target), Source::System { ids, fields }) => {
+            let change = Change::new("migration", "write").in_system(&target.system_id).to(json!({
+                "system_id": asked.system.system_id, "model": asked.model, "from_version": asked.from,
+                "to_version": asked.to, "rule_pack": asked.pack.as_str(), "record_ids": ids, "fields": fields,
+            }));
+            audited(cx, caller, change, carry_over(cx, caller, asked)).await
+        }
+        _ => carry_over(cx, caller, asked).await,
+    };
     let status = if outcome.is_ok() { "success" } else { "error" };
     let labels = [asked.system.system_type.as_str(), asked.from.as_str(), asked.to.as_str(), status];
     cx.metrics.version_migrations.with_label_values(&labels).inc();

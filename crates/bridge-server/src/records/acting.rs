@@ -11,6 +11,7 @@ use bridge_model::{AllowList, MethodName, ModelName, Operation, SystemId, System
 use bridge_store::{ErpLink, System};
 use serde::Serialize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A caller at work in a system.
@@ -28,6 +29,10 @@ pub struct Acting {
     link: Option<Arc<ErpLink>>,
     /// The key of the write, if it has one.
     pub(super) keyed: Option<Arc<Keyed>>,
+    /// Who acts.
+    pub(super) by: Arc<Caller>,
+    /// Whether a write is in the audit.
+    pub(super) is_noted: Arc<AtomicBool>,
 }
 
 /// Where the answers come from and whose rights they show. What was answered to one need not hold for another: whatever
@@ -64,6 +69,7 @@ pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
     }
     let now = cx.clock.now();
     let ends_at = now.plus(ms(cx.config.server.request_timeout_ms) * 9 / 10);
+    let (by, is_noted) = (Arc::new(caller.clone()), Arc::default());
     let key = (caller.tenant, caller.user, system.key);
     let load = async { Ok(Some(cx.store.erp_link(key.0, key.1, key.2).await?.map(Arc::new))) };
     let link = cx.records.links.get(&key, now, load).await?.flatten();
@@ -73,7 +79,7 @@ pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
         let access = Access::to(&system, Some((caller.user, link.updated_at)));
         let (rights, guard) = (Rights::Own, cx.erps.guard(system.key));
         let (cx, link) = (cx.clone(), Some(link));
-        return Ok(Acting { cx, system, adapter, rights, access, guard, ends_at, link, keyed: None });
+        return Ok(Acting { cx, system, adapter, rights, access, guard, ends_at, link, keyed: None, by, is_noted });
     }
     let key = (caller.tenant, system.key);
     let load = async { Ok(Some(Arc::new(cx.store.allow_list(key.0, key.1).await?))) };
@@ -81,7 +87,19 @@ pub async fn acting(cx: &Context, caller: &Caller, system_id: &SystemId) -> Resu
     let adapter = cx.erps.adapter(&system)?;
     let rights = Rights::Listed { list, reads_all: caller.is_admin() };
     let (access, guard) = (Access::to(&system, None), cx.erps.guard(system.key));
-    Ok(Acting { cx: cx.clone(), system, adapter, rights, access, guard, ends_at, link: None, keyed: None })
+    Ok(Acting {
+        cx: cx.clone(),
+        system,
+        adapter,
+        rights,
+        access,
+        guard,
+        ends_at,
+        link: None,
+        keyed: None,
+        by,
+        is_noted,
+    })
 }
 
 impl Access {
@@ -104,6 +122,11 @@ impl Acting {
     /// The system's number.
     pub fn system(&self) -> SystemKey {
         self.system.key
+    }
+
+    /// The system's public name.
+    pub fn system_id(&self) -> &SystemId {
+        &self.system.system_id
     }
 
     /// The user whose own credential is used, if one is.

@@ -56,10 +56,13 @@ impl Acting {
         record_id: i64,
         file: NewAttachment,
     ) -> Result<(i64, Option<String>), Problem> {
-        self.check(model, Operation::Update)?;
-        // Odoo takes files for records that are not there.
-        self.check_sees(model, record_id).await?;
         let attachments = ModelName::parse(ATTACHMENT)?;
+        if let Err(problem) = self.check_record(model, record_id).await {
+            let record = json!({ "name": file.name, "res_model": model, "res_id": record_id });
+            let values = Map::from_iter([("after".to_owned(), record)]);
+            self.note_not_sent(&attachments, "create", Vec::new(), values, &problem).await;
+            return Err(problem);
+        }
         let mut values = Record::new();
         values.insert("name".to_owned(), file.name.into());
         values.insert("mimetype".to_owned(), file.content_type.into());
@@ -77,10 +80,15 @@ impl Acting {
         Ok((id, kept.and_then(|kept| kept.checksum)))
     }
 
+    /// Odoo takes files for records that are not there.
+    async fn check_record(&self, model: &ModelName, record_id: i64) -> Result<(), Problem> {
+        self.check(model, Operation::Update)?;
+        self.check_sees(model, record_id).await
+    }
+
     /// Refuses a file for a record, as the system itself would, that is to be kept elsewhere.
     pub async fn check_attach(&self, model: &ModelName, record_id: i64) -> Result<(), Problem> {
-        self.check(model, Operation::Update)?;
-        self.check_sees(model, record_id).await?;
+        self.check_record(model, record_id).await?;
         self.asked(model, self.adapter.check_update(model, &RecordId::Number(record_id))).await
     }
 
@@ -108,8 +116,12 @@ impl Acting {
 
     /// Deletes a file that the system keeps, for whoever may change its record.
     pub async fn detach(&self, file: &Attachment) -> Result<(), Problem> {
-        self.check(&file.model, Operation::Update)?;
         let attachments = ModelName::parse(ATTACHMENT)?;
+        if let Err(problem) = self.check(&file.model, Operation::Update) {
+            let ids = vec![RecordId::Number(file.id)];
+            self.note_not_sent(&attachments, "delete", ids, Map::new(), &problem).await;
+            return Err(problem);
+        }
         let work = Work::Delete(vec![RecordId::Number(file.id)]);
         self.perform(&attachments, work, &Options::default()).await.map(drop)
     }

@@ -245,6 +245,11 @@ async fn counted(
         // What was refused before the system was asked may name anything.
         Err(problem) => (problem.kind != ProblemKind::ModelNotFound && problem.source.is_some(), problem.kind.code()),
     };
+    if let Err(problem) = &outcome
+        && request.action.is_write()
+    {
+        acting.note_refused(request, problem).await;
+    }
     cx.metrics.operated(&acting.system.system_type, &request.model, is_real, request.action.as_str(), status);
     outcome
 }

@@ -14,7 +14,7 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_erp::KeptAnswer;
 use bridge_erp::write_key::name_of_write;
 use bridge_model::ModelName;
-use bridge_store::{NewKeyedWrite, StoreError, WriteClaim, WriteKey, WritePart, WriteSeries};
+use bridge_store::{AuditId, NewAuditEntry, NewKeyedWrite, StoreError, WriteClaim, WriteKey, WritePart, WriteSeries};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -228,18 +228,24 @@ pub(super) fn new_claim(cx: &Context) -> WriteClaim {
 }
 
 impl Keyed {
-    /// Notes that the write is sent now, and answers under which name, where the system keeps answers.
+    /// Notes that the write is sent now, also in the audit, and answers under which name, where the system keeps answers.
     /// `IdempotencyKeyInUse` if another request was faster.
     pub(super) async fn send(
         &self,
         acting: &Acting,
         model: &ModelName,
         to_check: &Value,
-    ) -> Result<Option<KeptAnswer>, Problem> {
-        let name = if let Some(earlier) = &self.earlier {
-            earlier.erp_key.clone()
+        entry: &NewAuditEntry,
+    ) -> Result<(Option<KeptAnswer>, AuditId), Problem> {
+        let cx = &acting.cx;
+        let (name, noted) = if let Some(earlier) = &self.earlier {
+            // It is the same write, and has its entry.
+            let noted = match cx.store.audit_entry_of(&self.key).await? {
+                Some(noted) => noted,
+                None => cx.store.add_audit_entry(entry).await?,
+            };
+            (earlier.erp_key.clone(), noted)
         } else {
-            let cx = &acting.cx;
             let is_kept = acting.asked(model, acting.adapter.keeps_answers()).await?;
             let erp_key = is_kept.then(|| name_of_write(&cx.entropy.hex(16), &self.label));
             let write = NewKeyedWrite {
@@ -250,15 +256,20 @@ impl Keyed {
                 to_check: to_check.clone(),
                 series: self.series.clone(),
             };
-            if !cx.store.begin_keyed_write(&self.key, &write, &self.claim).await? {
+            let Some(noted) = cx.store.begin_audited_write(&self.key, &write, &self.claim, entry).await? else {
                 // Only one who is not alone any more, and does not know it yet, meets another in a series.
                 let is_part = self.series.is_some();
                 return Err(if is_part { unknown(to_check, false) } else { in_use(Duration::ZERO) });
-            }
-            write.erp_key
+            };
+            (write.erp_key, noted)
         };
         self.reached(Stage::Open);
-        Ok(name.map(|name| KeptAnswer { name, is_repeat: self.earlier.is_some() }))
+        Ok((name.map(|name| KeptAnswer { name, is_repeat: self.earlier.is_some() }), noted))
+    }
+
+    /// The key as its caller gave it.
+    pub(super) fn label(&self) -> &str {
+        &self.label
     }
 
     /// Whether a write that was sent under a name may be sent again by its caller.

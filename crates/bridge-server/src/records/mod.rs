@@ -6,6 +6,7 @@
 
 mod acting;
 mod attachments;
+mod audited;
 mod cache;
 mod crud;
 mod domain;

@@ -1,5 +1,6 @@
 //! Creating, changing and deleting records, and calling their methods.
 
+use super::audited::Sent;
 use super::keyed::{Stage, as_unknown};
 use super::{Acting, Options, Record};
 use crate::language::{Message, Reason};
@@ -7,6 +8,7 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_erp::{ErpError, ErpErrorKind, Work, Write};
 use bridge_model::{MethodName, ModelName, Operation, RecordId, Timestamp};
 use serde_json::{Map, Value, json};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// What has an action of its own, so that it is checked as such and not called by its name.
@@ -93,11 +95,16 @@ impl Acting {
         }
         let method = MethodName::parse("load")?;
         let work = Work::Call { method, args: vec![json!(headers), json!(rows)], kwargs: Map::new() };
+        let noted = self.note(&self.entry_of_load(model, headers, rows).await).await?;
         let _drops = self.cx.records.cache.writing(self.system.key, model, &work);
         let context = Map::from_iter([("tz".to_owned(), json!("UTC")), ("tracking_disable".to_owned(), json!(true))]);
         let write = Write { model: model.clone(), work, context, kept: None };
         let performed = self.in_time(self.tried(self.adapter.perform(write))).await;
-        performed.unwrap_or_else(|| Err(too_late())).map_err(|error| self.problem(model, error))
+        let performed = performed.unwrap_or_else(|| Err(too_late()));
+        let stage = if performed.as_ref().is_err_and(ErpError::may_be_done) { Stage::Open } else { Stage::Done };
+        let answer = performed.map_err(|error| self.problem(model, error));
+        self.note_outcome(noted, Sent::Loading, stage, &answer).await;
+        answer
     }
 
     /// Calls a public method of a model, on these records if there are any, and answers what it answers, as it is.
@@ -130,12 +137,19 @@ impl Acting {
         if self.time_left().is_zero() {
             return Err(self.problem(model, too_late().unsent()));
         }
+        let entry = self.entry(model, &work).await;
+        // To read what was there before may have taken long.
+        if self.time_left().is_zero() {
+            return Err(self.problem(model, too_late().unsent()));
+        }
         let _drops = self.cx.records.cache.writing(self.system.key, model, &work);
         let to_check = check(model, &work, self.cx.clock.now());
-        let kept = match &self.keyed {
-            Some(keyed) => keyed.send(self, model, &to_check).await?,
-            None => None,
+        let sent = if matches!(work, Work::Create(_)) { Sent::Creating } else { Sent::Other };
+        let (kept, noted) = match &self.keyed {
+            Some(keyed) => keyed.send(self, model, &to_check, &entry).await?,
+            None => (None, self.note(&entry).await?),
         };
+        self.is_noted.store(true, Ordering::Relaxed);
         let may_come_again = kept.is_some() && self.keyed.as_ref().is_some_and(|keyed| keyed.may_come_again());
         let write = Write { model: model.clone(), work, context: options.0.clone(), kept };
         let performed = self.in_time(self.tried(self.adapter.perform(write))).await.unwrap_or_else(|| Err(too_late()));
@@ -149,12 +163,14 @@ impl Acting {
         if let Some(keyed) = &self.keyed {
             keyed.reached(stage);
         }
-        performed.map_err(|error| match stage {
+        let answer = performed.map_err(|error| match stage {
             Stage::Open => {
                 let problem = Problem::of_erp(ProblemKind::OutcomeUnknown, Message::outcome_unknown(), error);
                 as_unknown(problem, &to_check, may_come_again)
             }
             _ => self.problem(model, error),
-        })
+        });
+        self.note_outcome(noted, sent, stage, &answer).await;
+        answer
     }
 }

@@ -1,6 +1,7 @@
 //! `POST /api/v1/batch/execute`, at once or as a task.
 
 use super::view::TaskView;
+use crate::audit::Origin;
 use crate::auth::Caller;
 use crate::batch::{self, BatchAnswer, BatchRequest};
 use crate::context::Context;
@@ -35,6 +36,9 @@ pub(super) struct Kept {
     /// The key that the request came with.
     #[serde(default)]
     pub(super) key: Option<String>,
+    /// Where the request came from.
+    #[serde(default)]
+    pub(super) origin: Origin,
     /// The language that the request asked for.
     pub(super) language: Option<String>,
 }
@@ -84,7 +88,8 @@ async fn add(
 ) -> Result<TaskView, Problem> {
     let total = u64::try_from(request.operations.len()).unwrap_or(u64::MAX);
     let language = caller.asked_language.map(Language::code).map(str::to_owned);
-    let kept = Kept { operations: request.operations, stop_on_error: request.stop_on_error, key, language };
+    let origin = caller.origin.clone();
+    let kept = Kept { operations: request.operations, stop_on_error: request.stop_on_error, key, origin, language };
     let request = serde_json::to_value(&kept)
         .map_err(|error| Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error))?;
     let most = cx.config.tasks.open_max;

@@ -1,12 +1,13 @@
 //! `GET /api/v1/tasks`, `GET|DELETE /api/v1/tasks/{id}`
 
 use super::view::TaskView;
+use crate::audit::{Change, audited};
 use crate::auth::Caller;
 use crate::batch::OperationResult;
 use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
-use bridge_model::UserId;
+use bridge_model::{RecordId, UserId};
 use bridge_store::{Task, TaskId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -80,7 +81,9 @@ pub async fn task(cx: &Context, caller: &Caller, id: i64) -> Result<TaskView, Pr
 /// it is.
 pub async fn cancel(cx: &Context, caller: &Caller, id: i64) -> Result<TaskView, Problem> {
     let task = visible(cx, caller, id).await?;
-    let task = cx.store.cancel_task(caller.tenant, task.id).await?.ok_or_else(|| no_such_task(id))?;
+    let change = Change::new("task", "cancel").of(RecordId::Number(id)).in_system(&task.system_id);
+    let ended = async { cx.store.cancel_task(caller.tenant, task.id).await?.ok_or_else(|| no_such_task(id)) };
+    let task = audited(cx, caller, change, ended).await?;
     Ok(TaskView::of(cx, caller, task))
 }
 

@@ -148,12 +148,13 @@ impl Doing<'_> {
         };
         let Ok(kept) = serde_json::from_value::<Kept>(request) else { return Ok(End::Failed(reasons::UNREADABLE)) };
         let asked = kept.language.as_deref().and_then(Language::of_tag);
-        let Some(caller) = Caller::of_user(cx, task.tenant, task.user, asked).await? else {
+        let Some(mut caller) = Caller::of_user(cx, task.tenant, task.user, asked).await? else {
             return Ok(End::Failed(reasons::USER_NOT_ACTIVE));
         };
         let outcomes = cx.store.task_outcomes(task.id).await.context("read what came of a task")?;
         let results: Result<Vec<OperationResult>, _> = outcomes.into_iter().map(serde_json::from_value).collect();
         let Ok(results) = results else { return Ok(End::Failed(reasons::UNREADABLE)) };
+        caller.origin = kept.origin;
         let mut run = Run::new(cx, &caller, &task.system_id, kept.operations, kept.stop_on_error).resume(results);
         let mut noted = run.results().len();
         if let Some(name) = task.series.clone() {

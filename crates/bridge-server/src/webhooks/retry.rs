@@ -1,12 +1,13 @@
 //! `POST /api/v1/webhooks/retry`: tries a dead letter again, as if it had just been pushed.
 
-use crate::auth::Admin;
+use crate::audit::{Change, End, audited_ending};
+use crate::auth::{Admin, Caller};
 use crate::context::Context;
 use crate::ingest::push;
 use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::ErpEvent;
-use bridge_model::{Origin, SourceId, TenantId};
+use bridge_model::{Origin, RecordId, SourceId, TenantId};
 use bridge_store::{DeadLetter, Lease, StoreError, System};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -84,7 +85,7 @@ pub async fn retry(cx: &Context, admin: &Admin, request: RetryRequest) -> Result
     let tenant = admin.0.tenant;
     let turn = Turn::take(cx, tenant).await?;
     let tried = match cx.store.dead_letter(tenant, request.dead_letter_id).await? {
-        Some(letter) => turn.retry(cx, &letter).await,
+        Some(letter) => turn.retry(cx, &admin.0, &letter).await,
         None => Err(Problem::new(ProblemKind::NotFound, Message::no_such_dead_letter())
             .with("dead_letter_id", request.dead_letter_id)),
     };
@@ -114,12 +115,26 @@ impl Turn {
         }
     }
 
-    /// Tries one letter. An error means that it could not be tried, and is as it was.
-    pub(super) async fn retry(&self, cx: &Context, letter: &DeadLetter) -> Result<Retried, Problem> {
+    /// Tries one letter, with an entry in the audit. An error means that it could not be tried, and is as it was.
+    pub(super) async fn retry(&self, cx: &Context, by: &Caller, letter: &DeadLetter) -> Result<Retried, Problem> {
         let system = match letter.system {
             Some(key) => cx.store.system_by_key(self.tenant, key).await?,
             None => None,
         };
+        let change = Change::new("dead_letter", "retry").of(RecordId::Number(letter.id));
+        let change = match &system {
+            Some(system) => change.in_system(&system.system_id),
+            None => change,
+        };
+        let end = |retried: &Retried| match retried.outcome {
+            Outcome::NotFound => End::Refused(ProblemKind::NotFound.code()),
+            _ if retried.success => End::Done,
+            _ => End::Refused(ProblemKind::Invalid.code()),
+        };
+        audited_ending(cx, by, change, self.again(cx, system, letter), end).await
+    }
+
+    async fn again(&self, cx: &Context, system: Option<System>, letter: &DeadLetter) -> Result<Retried, Problem> {
         let Some(system) = system else {
             return self.fail(cx, letter, "the system that it came from is not registered any more").await;
         };

@@ -135,7 +135,7 @@ async fn of_filter(
 
 /// A letter that can't be tried now does not keep the others from it.
 async fn one(cx: &Context, turn: &Turn, letter: &DeadLetter, reader: &Caller) -> Retried {
-    match turn.retry(cx, letter).await {
+    match turn.retry(cx, reader, letter).await {
         Ok(retried) => retried,
         Err(problem) => {
             tracing::warn!(dead_letter.id = letter.id, causes = %problem.causes(), "retry a dead letter: {}", cx.texts.english(&problem.message));

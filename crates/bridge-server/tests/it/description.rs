@@ -143,6 +143,7 @@ async fn every_operation_answers_as_it_is_described() {
         ("listTasks", "GET", "/api/v1/tasks", none()),
         ("readTask", "GET", "/api/v1/tasks/1", none()),
         ("cancelTask", "DELETE", "/api/v1/tasks/1", none()),
+        ("listAudit", "GET", "/api/v1/audit?limit=1", none()),
         ("readCacheStatistics", "GET", "/api/v1/cache", none()),
         ("clearCache", "DELETE", "/api/v1/cache?system_id=demo", none()),
         ("unlinkUser", "DELETE", "/api/v1/users/1/links/demo", none()),

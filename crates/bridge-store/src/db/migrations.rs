@@ -42,6 +42,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(15, "0015_stored_files"),
     migration!(16, "0016_series_of_writes"),
     migration!(17, "0017_push_addresses"),
+    migration!(18, "0018_audit"),
 ];
 
 /// The table that records which steps a database has had.

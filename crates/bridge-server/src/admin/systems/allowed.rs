@@ -1,12 +1,14 @@
 //! What is open of a system to those who act with its own credential.
 
 use super::find;
+use crate::audit::{Change, audited};
 use crate::auth::Admin;
 use crate::context::Context;
 use crate::language::Reason;
 use crate::problem::Problem;
 use bridge_model::{AllowList, ModelAccess, ModelName, SystemId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -58,7 +60,13 @@ pub async fn set_allowed(
         }
     }
     let list = AllowList(models);
-    cx.store.save_allow_list(system.tenant, system.key, &list).await?;
-    cx.records.rights_changed();
+    let before = cx.store.allow_list(system.tenant, system.key).await?;
+    let change = Change::new("allowed", "update").in_system(system_id).from(json!(before.0)).to(json!(list.0));
+    audited(cx, &admin.0, change, async {
+        cx.store.save_allow_list(system.tenant, system.key, &list).await?;
+        cx.records.rights_changed();
+        Ok(())
+    })
+    .await?;
     Ok(Allowed { system_id: system.system_id, models: list.0 })
 }

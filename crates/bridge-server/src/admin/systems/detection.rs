@@ -2,6 +2,7 @@
 
 use super::find;
 use super::models::word;
+use crate::audit::{Change, audited};
 use crate::auth::Admin;
 use crate::context::Context;
 use crate::language::Reason;
@@ -73,6 +74,20 @@ pub async fn detection(cx: &Context, admin: &Admin, system_id: &SystemId) -> Res
 
 /// Sets which strategy sees the changes of which model. Models change hands soon afterwards, without loss.
 pub async fn set_detection(
+    cx: &Context,
+    admin: &Admin,
+    system_id: &SystemId,
+    request: SetDetection,
+) -> Result<DetectionView, Problem> {
+    let models = (!request.models.is_empty()).then_some(&request.models);
+    let change = Change::new("detection", "update")
+        .in_system(system_id)
+        .set("models", models)
+        .set("default", request.default.as_ref());
+    audited(cx, &admin.0, change, choose(cx, admin, system_id, request)).await
+}
+
+async fn choose(
     cx: &Context,
     admin: &Admin,
     system_id: &SystemId,

@@ -83,13 +83,20 @@ pub struct ConnectionView {
     pub username: Option<String>,
 }
 
+impl ConnectionView {
+    /// What is shown of this one.
+    fn of(connection: &Value) -> Self {
+        let shown = |field: &str| connection.get(field).and_then(Value::as_str).map(str::to_owned);
+        Self { url: shown("url"), database: shown("database"), username: shown("username") }
+    }
+}
+
 impl SystemView {
     /// The view for the tenant's admins.
     fn for_admin(system: System) -> Self {
-        let shown = |field: &str| system.connection.get(field).and_then(Value::as_str).map(str::to_owned);
-        let connection = ConnectionView { url: shown("url"), database: shown("database"), username: shown("username") };
+        let connection = Some(ConnectionView::of(&system.connection));
         let push_allowed_addresses = Some(system.push_addresses.clone());
-        Self { connection: Some(connection), push_allowed_addresses, ..Self::for_user(system) }
+        Self { connection, push_allowed_addresses, ..Self::for_user(system) }
     }
 
     /// The view for the tenant's other users.

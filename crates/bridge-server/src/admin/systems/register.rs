@@ -1,8 +1,9 @@
 //! A new system.
 
 use super::check::{check_connection, check_system_type, push_addresses};
-use super::{SystemView, announce_change};
+use super::{ConnectionView, SystemView, announce_change};
 use crate::admin::fields::{check_description, check_name, check_version};
+use crate::audit::{Change, audited};
 use crate::auth::{Admin, new_push_key, push_key_hash};
 use crate::context::Context;
 use crate::problem::Problem;
@@ -56,6 +57,19 @@ pub async fn register(cx: &Context, admin: &Admin, request: RegisterSystem) -> R
     request.name.as_deref().map_or(Ok(()), check_name)?;
     request.description.as_deref().map_or(Ok(()), check_description)?;
     check_connection(&request.connection_config)?;
+    let change = Change::new("system", "create")
+        .in_system(&request.system_id)
+        .set("system_type", Some(&request.system_type))
+        .set("system_version", request.system_version.as_ref())
+        .set("name", request.name.as_ref())
+        .set("description", request.description.as_ref())
+        .set("push_allowed_addresses", Some(&request.push_allowed_addresses))
+        .set("connection", Some(ConnectionView::of(&request.connection_config)))
+        .without("connection_config", true);
+    audited(cx, &admin.0, change, add(cx, admin, request)).await
+}
+
+async fn add(cx: &Context, admin: &Admin, request: RegisterSystem) -> Result<SystemView, Problem> {
     let push_key = new_push_key(&*cx.entropy);
     let new = NewSystem {
         name: request.name.unwrap_or_else(|| request.system_id.to_string()),

@@ -1,14 +1,16 @@
 //! Changing a system.
 
 use super::check::{check_connection, push_addresses};
-use super::{SystemView, announce_change, find, stays_primary};
+use super::{ConnectionView, SystemView, announce_change, find, stays_primary};
 use crate::admin::fields::{check_description, check_name, check_version, given};
+use crate::audit::{Change, audited};
 use crate::auth::{Admin, new_push_key, push_key_hash};
 use crate::context::Context;
 use crate::problem::Problem;
 use bridge_model::{AddressBlock, SystemId};
+use bridge_store::System;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -58,7 +60,32 @@ pub async fn update(
     request: UpdateSystem,
 ) -> Result<SystemView, Problem> {
     check(&request)?;
-    let mut system = find(cx, admin.0.tenant, system_id).await?;
+    let system = find(cx, admin.0.tenant, system_id).await?;
+    let change = Change::new("system", "update")
+        .in_system(system_id)
+        .from(shown(&system))
+        .set("system_version", request.system_version.as_ref())
+        .set("name", request.name.as_ref())
+        .set("description", request.description.as_ref())
+        .set("is_active", request.is_active)
+        .set("is_primary", request.is_primary)
+        .set("push_allowed_addresses", request.push_allowed_addresses.as_ref())
+        .set("connection", request.connection_config.as_ref().map(ConnectionView::of))
+        .without("connection_config", request.connection_config.is_some())
+        .without("push_key", request.rotate_push_key);
+    audited(cx, &admin.0, change, save(cx, admin, system, request)).await
+}
+
+/// What the audit keeps of a system.
+pub(super) fn shown(system: &System) -> Value {
+    json!({
+        "system_version": system.system_version, "name": system.name, "description": system.description,
+        "is_active": system.is_active, "is_primary": system.is_primary,
+        "push_allowed_addresses": system.push_addresses, "connection": ConnectionView::of(&system.connection),
+    })
+}
+
+async fn save(cx: &Context, admin: &Admin, mut system: System, request: UpdateSystem) -> Result<SystemView, Problem> {
     if let Some(system_version) = request.system_version {
         system.system_version = system_version;
     }
@@ -95,11 +122,11 @@ pub async fn update(
     let is_saved =
         if is_moved { cx.store.move_system(&system).await? } else { cx.store.update_system(&system).await? };
     if !is_saved {
-        return Err(Problem::no_such_system(system_id));
+        return Err(Problem::no_such_system(&system.system_id));
     }
     announce_change(cx, system.key);
     // Read again for the time of the change, which the store gives.
-    let system = find(cx, admin.0.tenant, system_id).await?;
+    let system = find(cx, admin.0.tenant, &system.system_id).await?;
     Ok(SystemView { push_key, ..SystemView::for_admin(system) })
 }
 

@@ -2,9 +2,11 @@
 
 use super::{RoleWord, UserView, view};
 use crate::admin::fields::check_erp_user;
+use crate::audit::{Change, audited_making};
 use crate::auth::{Admin, check_language, check_username};
 use crate::context::Context;
 use crate::problem::Problem;
+use bridge_model::RecordId;
 use bridge_store::NewUser;
 use serde::Deserialize;
 use std::fmt;
@@ -43,6 +45,16 @@ pub async fn create(cx: &Context, admin: &Admin, request: CreateUser) -> Result<
     check_username(&request.username)?;
     request.odoo_user_id.map_or(Ok(()), check_erp_user)?;
     request.language.as_deref().map_or(Ok(()), check_language)?;
+    let change = Change::new("user", "create")
+        .set("username", Some(&request.username))
+        .set("role", Some(request.role))
+        .set("odoo_user_id", request.odoo_user_id)
+        .set("language", request.language.as_ref())
+        .without("password", true);
+    audited_making(cx, &admin.0, change, add(cx, admin, request), |user| RecordId::Number(user.id.0)).await
+}
+
+async fn add(cx: &Context, admin: &Admin, request: CreateUser) -> Result<UserView, Problem> {
     let password_hash = cx.auth.hash_password(request.password, &*cx.entropy).await?;
     let new = NewUser {
         username: request.username,

@@ -1,12 +1,13 @@
 //! Users' own credentials in business systems. They come in and never go out again.
 
 use super::find;
+use crate::audit::{Change, audited};
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::{ErpError, ErpErrorKind};
-use bridge_model::{SystemId, SystemKey, Timestamp, UserId};
+use bridge_model::{RecordId, SystemId, SystemKey, Timestamp, UserId};
 use bridge_store::{ErpLink, LinkSecret, System, User};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -74,6 +75,16 @@ const ASK_WAIT: Duration = Duration::from_secs(15);
 /// Links a user to themself in a system of the tenant, after the system has accepted the credential: from then on they
 /// act there with their own rights. `ErpLinkRefused` if it refuses.
 pub async fn link(cx: &Context, caller: &Caller, id: UserId, request: LinkUser) -> Result<LinkView, Problem> {
+    let change = Change::new("link", "create")
+        .of(RecordId::Number(id.0))
+        .in_system(&request.system_id)
+        .set("username", Some(&request.username))
+        .without("password", request.password.is_some())
+        .without("api_key", request.api_key.is_some());
+    audited(cx, caller, change, add(cx, caller, id, request)).await
+}
+
+async fn add(cx: &Context, caller: &Caller, id: UserId, request: LinkUser) -> Result<LinkView, Problem> {
     let user = linkable(cx, caller, id).await?;
     let system = system(cx, &user, &request.system_id).await?;
     let secret = secret(&request, cx.erps.address(&system)?)?;
@@ -109,6 +120,11 @@ pub async fn links(cx: &Context, caller: &Caller, id: UserId) -> Result<LinkPage
 
 /// Forgets a user's credential in a system; `NotFound` if there is none.
 pub async fn unlink(cx: &Context, caller: &Caller, id: UserId, system_id: &SystemId) -> Result<(), Problem> {
+    let change = Change::new("link", "delete").of(RecordId::Number(id.0)).in_system(system_id);
+    audited(cx, caller, change, remove(cx, caller, id, system_id)).await
+}
+
+async fn remove(cx: &Context, caller: &Caller, id: UserId, system_id: &SystemId) -> Result<(), Problem> {
     let user = linkable(cx, caller, id).await?;
     let system = system(cx, &user, system_id).await?;
     if !cx.store.delete_erp_link(user.tenant, user.id, system.key).await? {

@@ -2,11 +2,14 @@
 
 use super::{RoleWord, UserView, find, is_acting_admin, not_found, require_other_admin, view};
 use crate::admin::fields::{check_erp_user, given};
+use crate::audit::{Change, audited};
 use crate::auth::{Admin, check_language, check_username};
 use crate::context::Context;
 use crate::problem::Problem;
-use bridge_model::UserId;
+use bridge_model::{RecordId, UserId};
+use bridge_store::User;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -44,6 +47,28 @@ impl fmt::Debug for UpdateUser {
 /// an active admin.
 pub async fn update(cx: &Context, admin: &Admin, id: UserId, request: UpdateUser) -> Result<UserView, Problem> {
     check(&request)?;
+    let user = find(cx, admin.0.tenant, id).await?;
+    let change = Change::new("user", "update")
+        .of(RecordId::Number(id.0))
+        .from(shown(&user))
+        .set("username", request.username.as_ref())
+        .set("role", request.role)
+        .set("odoo_user_id", request.odoo_user_id)
+        .set("language", request.language.as_ref())
+        .set("is_active", request.is_active)
+        .without("password", request.password.is_some());
+    audited(cx, &admin.0, change, save(cx, admin, id, request)).await
+}
+
+/// What the audit keeps of a user.
+pub(super) fn shown(user: &User) -> Value {
+    json!({
+        "username": user.username, "role": RoleWord::from(user.role), "odoo_user_id": user.odoo_user_id,
+        "language": user.language, "is_active": user.active,
+    })
+}
+
+async fn save(cx: &Context, admin: &Admin, id: UserId, request: UpdateUser) -> Result<UserView, Problem> {
     let password_hash = match request.password.clone() {
         Some(password) => Some(cx.auth.hash_password(password, &*cx.entropy).await?),
         None => None,

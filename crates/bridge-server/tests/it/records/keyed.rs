@@ -31,12 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What the ERP is called for a write with a key.
 pub(crate) const KEYED: (&str, &str) = ("bridgecore.idempotency", "execute");
 
-async fn keyed(client: &Client, key: &str, body: &Value) -> Answer {
+pub(crate) async fn keyed(client: &Client, key: &str, body: &Value) -> Answer {
     let request = client.request(Method::POST, "/api/v1/systems/demo/crud").header("Idempotency-Key", key);
     client.send(request.json(body)).await
 }
 
-fn create(name: &str) -> Value {
+pub(crate) fn create(name: &str) -> Value {
     json!({ "action": "create", "model": "res.partner", "data": { "name": name } })
 }
 
@@ -294,7 +294,7 @@ async fn whoever_goes_away_finds_the_answer_later(setup: Setup) {
 }
 
 /// Kills the service after the ERP has done a write and before it has said so.
-async fn killed_in_the_middle(setup: Setup, erp: DemoErp, method: (&str, &str)) -> (Setup, DemoErp, Client) {
+pub(crate) async fn killed_in_the_middle(setup: Setup, erp: DemoErp, method: (&str, &str)) -> (Setup, DemoErp, Client) {
     let setup = setup.config(|config| config.server.request_timeout_ms = 4_000);
     let process = Process::start(&setup).await;
     let client = process.client().await;

@@ -4,7 +4,7 @@ mod bad_input;
 mod check_updates;
 mod dead_letters;
 mod events;
-mod retry;
+pub(crate) mod retry;
 mod statistics;
 mod visibility;
 

@@ -19,7 +19,7 @@ on_both_databases!(
 );
 
 /// Keeps letters as an earlier version of the service may have left them: it did not understand what this one does.
-async fn keep(app: &App, admin: &Client, system_id: &str, bodies: &[Value]) -> Vec<i64> {
+pub(crate) async fn keep(app: &App, admin: &Client, system_id: &str, bodies: &[Value]) -> Vec<i64> {
     let tenant = tenant_of(admin).await;
     let store = &app.context().store;
     let system = store.system(tenant, &SystemId::parse(system_id).unwrap()).await.unwrap().unwrap().key;
