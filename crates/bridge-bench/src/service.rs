@@ -231,6 +231,7 @@ pub(crate) fn command(bridgecore: &Path, database: &Database) -> anyhow::Result<
         .arg(config)
         .env_remove("RUST_LOG")
         .env("BRIDGECORE_SERVER__LISTEN", "127.0.0.1:0")
+        .env("BRIDGECORE_OUTBOUND__ALLOWED_ADDRESSES", r#"["127.0.0.0/8", "::1"]"#)
         .env("BRIDGECORE_STORE__URL", &database.url)
         .env("BRIDGECORE_SECURITY__FIRST_ADMIN_PASSWORD", PASSWORD)
         .env("BRIDGECORE_SECURITY__ACCESS_TOKEN_EXPIRE_MINUTES", "600")

@@ -22,6 +22,8 @@ pub enum ErpErrorKind {
     Timeout,
     /// The system is there but says that it can't answer now (HTTP 429, 502, 503, 504; a serialisation failure).
     Unavailable,
+    /// The system's address is one that may not be connected to; nothing was sent.
+    AddressRefused,
     /// As many calls as may be are under way; nothing was sent.
     Saturated,
     /// The system has failed to answer several times and is left alone for a while; nothing was sent.
@@ -73,6 +75,7 @@ impl ErpErrorKind {
             | Self::UnknownModel
             | Self::UnknownMethod
             | Self::UnknownDatabase
+            | Self::AddressRefused
             | Self::Internal => ErpErrorClass::Permanent,
         }
     }
@@ -106,7 +109,8 @@ impl ErpError {
         if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX) {
             message.truncate(end);
         }
-        let is_unsent = matches!(kind, ErpErrorKind::Saturated | ErpErrorKind::CircuitOpen);
+        let is_unsent =
+            matches!(kind, ErpErrorKind::Saturated | ErpErrorKind::CircuitOpen | ErpErrorKind::AddressRefused);
         Self { kind, name: None, message, retry_after_s: None, is_unsent, source: None }
     }
 

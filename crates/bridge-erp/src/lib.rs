@@ -8,6 +8,7 @@ pub mod fake;
 pub mod guard;
 pub mod live;
 pub mod odoo;
+pub mod outbound;
 pub mod pool;
 mod tls;
 #[cfg(test)]
@@ -21,5 +22,6 @@ pub use adapter::{
 };
 pub use error::{ErpError, ErpErrorClass, ErpErrorKind};
 pub use guard::{CircuitState, CircuitStatus, Entered, Guard, GuardOptions};
+pub use outbound::{AddressKind, AddressRefused, Names, Outbound, OutboundRules, SystemNames};
 pub use pool::{ClientOptions, SYSTEM_TYPES, connect};
 pub use tls::tls_config;

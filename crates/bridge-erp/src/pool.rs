@@ -3,6 +3,7 @@
 use crate::adapter::{Adapter, Connection};
 use crate::guard::Guard;
 use crate::odoo::Odoo;
+use crate::outbound::Outbound;
 use crate::{ErpError, ErpErrorKind};
 use bridge_model::entropy::SeededEntropy;
 use bridge_model::{Clock, Entropy};
@@ -35,6 +36,8 @@ pub struct ClientOptions {
     /// What bounds the calls of all adapters of the system together and counts their failures; if there is none, the
     /// adapter has bounds of its own, and its circuit never opens.
     pub guard: Option<Arc<Guard>>,
+    /// Which addresses may be connected to; anywhere, unless it is said.
+    pub outbound: Outbound,
     /// Where the jitter of the retries comes from.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -52,6 +55,7 @@ impl Default for ClientOptions {
             retry_deadline_ms: 60_000,
             refusal_kept_ms: 60_000,
             guard: None,
+            outbound: Outbound::anywhere(),
             entropy: Arc::new(SeededEntropy::new(0)),
         }
     }

@@ -68,6 +68,7 @@ async fn main() -> anyhow::Result<()> {
     config.detection.enabled = false;
     config.store.url = format!("sqlite://{}", folder.path().join("bridgecore.db").display());
     config.server.listen = ([127, 0, 0, 1], 0).into();
+    config.outbound.allowed_addresses = vec![bridge_model::AddressBlock::parse("127.0.0.0/8")?];
     "0123456789abcdef0123456789abcdef".clone_into(&mut config.security.secret_key);
     config.security.encryption_keys = vec!["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned()];
     let app = start(config, Arc::new(SystemClock), Arc::new(OsEntropy::new()?)).await?;
@@ -100,6 +101,7 @@ async fn install(url: &str) -> anyhow::Result<()> {
         application_name: "bridgecore measurement".to_owned(),
         connect_timeout_ms: 5_000,
         statement_timeout_ms: 60_000,
+        ..DatabaseOptions::default()
     };
     let database = Database::connect(url, &options).await?;
     let wanted = CaptureOptions {

@@ -12,8 +12,8 @@ use crate::limits::Noted;
 use crate::telemetry;
 use anyhow::Context as _;
 use bridge_erp::fake::{DemoErp, Options};
-use bridge_model::{Clock, Entropy};
-use std::net::SocketAddr;
+use bridge_model::{AddressBlock, Clock, Entropy};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub async fn run(
     config.security.access_token_expire_minutes = 24 * 60;
     // And they may do so in a loop.
     config.limits.enabled = false;
+    // Where the demo ERP is.
+    config.outbound.allowed_addresses = vec![AddressBlock::from(IpAddr::from(Ipv4Addr::LOCALHOST))];
     "warn".clone_into(&mut config.log.level);
     telemetry::start(&config.log)?;
 

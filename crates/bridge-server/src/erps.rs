@@ -5,7 +5,7 @@ use crate::fresh::Fresh;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind, decoding};
 use bridge_erp::pool::ClientOptions;
-use bridge_erp::{Adapter, Connection, Guard, GuardOptions, Protocol};
+use bridge_erp::{Adapter, Connection, Guard, GuardOptions, Outbound, Protocol};
 use bridge_model::entropy::hex;
 use bridge_model::{Clock, Entropy, SystemId, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{ErpLink, LinkSecret, Store, System};
@@ -39,6 +39,7 @@ pub struct Erps {
     guards: Mutex<HashMap<SystemKey, Arc<Guard>>>,
     guard_options: GuardOptions,
     options: ClientOptions,
+    outbound: Outbound,
     clock: Arc<dyn Clock>,
 }
 
@@ -53,6 +54,7 @@ impl Erps {
     /// believed to be as it was read.
     pub fn new(config: &Config, clock: Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Self {
         let system_age_max = ms(config.security.session_cache_ms);
+        let outbound = config.outbound.gate();
         Self {
             kept: Mutex::default(),
             systems: Fresh::new(system_age_max),
@@ -63,7 +65,8 @@ impl Erps {
                 .build(),
             guards: Mutex::default(),
             guard_options: guard_options(&config.erp),
-            options: client_options(&config.erp, entropy),
+            options: client_options(&config.erp, entropy, &outbound),
+            outbound,
             clock,
         }
     }
@@ -73,6 +76,11 @@ impl Erps {
         let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || Arc::new(Guard::new(self.guard_options.clone(), Arc::clone(&self.clock)));
         Arc::clone(guards.entry(system).or_insert_with(make))
+    }
+
+    /// Which addresses systems, and their databases, may be connected to at.
+    pub fn outbound(&self) -> &Outbound {
+        &self.outbound
     }
 
     /// A tenant's system, as it is or, where it was changed on another node, as it was a moment ago.
@@ -242,12 +250,13 @@ fn connection_of(system: &System) -> Result<Connection, Problem> {
     parse_connection(&system.connection)
 }
 
-fn client_options(config: &config::Erp, entropy: &Arc<dyn Entropy>) -> ClientOptions {
+fn client_options(config: &config::Erp, entropy: &Arc<dyn Entropy>, outbound: &Outbound) -> ClientOptions {
     ClientOptions {
         connect_timeout_ms: config.connect_timeout_ms,
         call_timeout_ms: config.call_timeout_ms,
         reply_bytes_max: config.reply_bytes_max,
         calls_at_once_max: config.calls_at_once_max,
+        outbound: outbound.clone(),
         entropy: Arc::clone(entropy),
         ..ClientOptions::default()
     }

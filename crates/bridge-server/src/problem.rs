@@ -7,7 +7,7 @@ pub(crate) mod decoding;
 
 use crate::language::{Message, Reason};
 use bridge_erp::odoo::database::{DatabaseError, DatabaseErrorKind};
-use bridge_erp::{ErpError, ErpErrorClass, ErpErrorKind};
+use bridge_erp::{AddressKind, AddressRefused, ErpError, ErpErrorClass, ErpErrorKind};
 use bridge_model::migration::{UnknownVersion, Version};
 use bridge_model::{InvalidId, SystemId};
 use bridge_store::StoreError;
@@ -101,6 +101,8 @@ problem_kinds! {
     Internal = 500 "InternalException" "INTERNAL_ERROR";
     /// The ERP can't be reached.
     ErpUnreachable = 502 "OdooConnectionException" "CONNECTION_REFUSED";
+    /// The ERP's address is one that the service may not connect to.
+    ErpAddressRefused = 502 "OdooConnectionException" "ADDRESS_REFUSED";
     /// The ERP refuses the system's credential.
     ErpAuthentication = 502 "OdooAuthenticationException" "ERP_AUTHENTICATION_FAILED";
     /// The ERP answered in a way that we can't use.
@@ -138,6 +140,17 @@ impl Problem {
         let retry_after_s = matches!(kind, ProblemKind::Busy | ProblemKind::ErpUnreachable | ProblemKind::ErpTimeout)
             .then_some(RETRY_AFTER_S);
         Self { kind, message, details: json!({}), retry_after_s, source: None }
+    }
+
+    /// That a system is at an address which may not be connected to. The address itself is not told: who asks may know only
+    /// the system's name.
+    fn address_refused(refused: AddressRefused) -> Self {
+        let kind = refused.kind.as_str();
+        let message = match refused.kind {
+            AddressKind::Private => Message::erp_address_private(),
+            _ => Message::erp_address_refused(kind),
+        };
+        Self::new(ProblemKind::ErpAddressRefused, message).with("address_kind", kind)
     }
 
     /// A field of the request that is missing or wrong.
@@ -207,6 +220,9 @@ impl From<StoreError> for Problem {
 
 impl From<DatabaseError> for Problem {
     fn from(error: DatabaseError) -> Self {
+        if let Some(refused) = AddressRefused::among(&error) {
+            return Self::address_refused(*refused).caused_by(error);
+        }
         let kind = match error.kind {
             DatabaseErrorKind::Unreachable | DatabaseErrorKind::Unavailable => ProblemKind::ErpUnreachable,
             DatabaseErrorKind::Timeout => ProblemKind::ErpTimeout,
@@ -219,6 +235,9 @@ impl From<DatabaseError> for Problem {
 
 impl From<ErpError> for Problem {
     fn from(error: ErpError) -> Self {
+        if let Some(refused) = AddressRefused::among(&error) {
+            return Self::address_refused(*refused).with("error_type", "permanent").caused_by(error);
+        }
         // What the system said is passed on in its own language, which is that of the user that we are there.
         let said = &error.message;
         let (kind, message) = match error.kind {

@@ -3,6 +3,7 @@
 use super::errors;
 use crate::adapter::Connection;
 use crate::guard::{Guard, GuardOptions};
+use crate::outbound::{AddressRefused, Outbound, address_in};
 use crate::pool::ClientOptions;
 use crate::tls_config;
 use crate::{ErpError, ErpErrorKind};
@@ -10,6 +11,7 @@ use bridge_model::Clock;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 use reqwest::redirect;
 use std::error::Error as StdError;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,8 +21,11 @@ use url::Url;
 #[derive(Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
+    /// Where the system is, if its URL names an address and no name that has to be looked up.
+    address: Option<IpAddr>,
     base: String,
     host: String,
+    outbound: Outbound,
     guard: Arc<Guard>,
     call_timeout: Duration,
     reply_bytes_max: usize,
@@ -70,6 +75,7 @@ impl Client {
             // A proxy of the machine's environment must not see the credentials by accident, and a redirect would
             // carry them to an address that nobody checked.
             .no_proxy()
+            .dns_resolver(options.outbound.clone())
             .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_millis(options.connect_timeout_ms.min(call_timeout_ms)))
             .pool_max_idle_per_host(options.calls_at_once_max)
@@ -91,7 +97,9 @@ impl Client {
         Ok(Self {
             http,
             base: url.as_str().trim_end_matches('/').to_owned(),
+            address: address_in(&url),
             host,
+            outbound: options.outbound.clone(),
             guard,
             call_timeout: Duration::from_millis(call_timeout_ms),
             reply_bytes_max: options.reply_bytes_max,
@@ -113,16 +121,19 @@ impl Client {
     ///
     /// Waits for a free place first, which the guard bounds, and tells the guard whether the system has answered.
     pub(super) async fn fetch(&self, outgoing: Outgoing<'_>) -> Result<Incoming, ErpError> {
+        // An address in place of a name is not looked up by anybody who could refuse it.
+        self.address.map_or(Ok(()), |address| self.outbound.judge(address)).map_err(address_refused)?;
         let _permit = self.guard.exchange().await?;
         let outcome =
             tokio::time::timeout(self.call_timeout, self.exchange(outgoing)).await.unwrap_or_else(|elapsed| {
                 let message = format!("no answer within {} ms", self.call_timeout.as_millis());
                 Err(ErpError::new(ErpErrorKind::Timeout, message).caused_by(elapsed))
             });
-        if has_answered(&outcome) {
-            self.guard.answered();
-        } else {
-            self.guard.failed();
+        match &outcome {
+            // Nobody was asked, so that this says nothing of how the system is.
+            Err(error) if error.kind == ErpErrorKind::AddressRefused => {}
+            _ if has_answered(&outcome) => self.guard.answered(),
+            _ => self.guard.failed(),
         }
         outcome
     }
@@ -207,6 +218,9 @@ fn invalid(message: &str) -> ErpError {
 /// An error of the HTTP client. Whatever is not a time-out is a connection that was not made, or cut.
 fn transport_error(error: reqwest::Error) -> ErpError {
     let error = error.without_url();
+    if let Some(refused) = AddressRefused::among(&error) {
+        return address_refused(*refused);
+    }
     let kind =
         if error.is_timeout() && !error.is_connect() { ErpErrorKind::Timeout } else { ErpErrorKind::Unreachable };
     let what = if error.is_connect() { "no connection" } else { "the connection was cut" };
@@ -218,6 +232,10 @@ fn transport_error(error: reqwest::Error) -> ErpError {
     let is_unsent = error.is_connect();
     let error = ErpError::new(kind, message).caused_by(error);
     if is_unsent { error.unsent() } else { error }
+}
+
+fn address_refused(refused: AddressRefused) -> ErpError {
+    ErpError::new(ErpErrorKind::AddressRefused, refused.to_string()).caused_by(refused)
 }
 
 /// A refusal of which only the status is known.

@@ -9,6 +9,7 @@ mod detection;
 mod files;
 mod limits;
 mod migration;
+mod outbound;
 mod records;
 mod tasks;
 mod wal;
@@ -20,6 +21,7 @@ pub use detection::Detection;
 pub use files::{FileStorage, Files, S3};
 pub use limits::{Limits, PerMinute};
 pub use migration::Migration;
+pub use outbound::Outbound;
 pub use records::Records;
 pub use tasks::Tasks;
 pub use wal::Wal;
@@ -59,6 +61,8 @@ pub struct Config {
     pub live: Live,
     /// How ERPs are called.
     pub erp: Erp,
+    /// Which addresses systems may have, beside public ones.
+    pub outbound: Outbound,
     /// How records are carried from one version to another.
     pub migration: Migration,
     /// How records are read and written.

@@ -7,7 +7,7 @@ use crate::language::Message;
 use crate::problem::{Problem, ProblemKind};
 use bridge_erp::odoo::database::capture::{self, TableState};
 use bridge_erp::odoo::database::wal::publication;
-use bridge_erp::odoo::database::{Database, DatabaseError, DatabaseOptions, TableKind, TableMap};
+use bridge_erp::odoo::database::{Database, DatabaseError, DatabaseErrorKind, DatabaseOptions, TableKind, TableMap};
 use bridge_erp::{ErpErrorKind, ErpModel, FeedInfo};
 use bridge_model::{ModelClass, ModelName, Strategy, is_among};
 use bridge_store::{Fence, FoundModel, System};
@@ -72,12 +72,16 @@ async fn reach_of_addon(
 async fn database(cx: &Context, system: &System) -> Result<Surroundings, Problem> {
     let Some(url) = parse_connection(&system.connection)?.postgres_url else { return Ok(Surroundings::default()) };
     let failed = |error: DatabaseError| {
+        if error.kind == DatabaseErrorKind::AddressRefused {
+            return Problem::from(error);
+        }
         Problem::new(ProblemKind::ErpUnreachable, Message::erp_unreachable(&error.message)).caused_by(error)
     };
     let options = DatabaseOptions {
         application_name: "bridgecore discovery".to_owned(),
         connect_timeout_ms: cx.config.erp.connect_timeout_ms,
         statement_timeout_ms: cx.config.erp.call_timeout_ms,
+        outbound: cx.erps.outbound().clone(),
     };
     let database = Database::connect(&url, &options).await.map_err(failed)?;
     let map = TableMap::read(&database).await.map_err(failed)?;

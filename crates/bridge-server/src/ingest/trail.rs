@@ -103,6 +103,7 @@ impl DatabaseTrail {
                     connect_timeout_ms: settings.timeout_ms,
                     // The server is not to go on with what nobody waits for.
                     statement_timeout_ms: settings.timeout_ms,
+                    outbound: cx.erps.outbound().clone(),
                 };
                 Opened::look(Database::connect(&self.url, &options).await?).await?
             }

@@ -117,6 +117,8 @@ range_beyond_file = ينتهي الملف قبل هذا النطاق
 file_storage_away = تعذّر الوصول إلى مخزن الملفات؛ أعد المحاولة بعد قليل
 no_such_model = ليس في النظام نموذج باسم { $model }
 no_such_erp_method = ليس في النموذج { $model } دالة عامة بهذا الاسم
+erp_address_private = عنوان النظام خاص، ولا يتصل BridgeCore بالعناوين الخاصة إلا إذا سمحت إعداداته بذلك: outbound.allow_private = true أو ذكر العنوان في outbound.allowed_addresses
+erp_address_refused = عنوان النظام ليس عامًا ({ $kind })، ولا يتصل به BridgeCore إلا إذا سمحت إعداداته بذلك: ذكر العنوان في outbound.allowed_addresses
 erp_saturated = الطلبات على هذا النظام كثيرة جدًا الآن؛ أعد المحاولة بعد قليل
 circuit_open = لم يُجب النظام عدة مرات متتالية ولن يُسأل لبعض الوقت؛ أعد المحاولة لاحقًا
 outcome_unknown = ضاع رد نظام ERP ولا يُعرف هل تم التنفيذ؛ تحقق قبل إعادة الطلب
@@ -364,3 +366,5 @@ url_host = يجب أن يذكر الحقل { $field } اسم مضيف
 url_without_secret = يجب ألا يحتوي الحقل { $field } على اسم أو كلمة مرور؛ فلكل منهما حقله الخاص
 url_base = يجب أن يكون الحقل { $field } عنوانًا أساسيًا بلا '?' و'#'
 address_block_form = يجب أن يكون الحقل { $field } عنوانًا أو مجموعة عناوين مثل 203.0.113.7 أو 203.0.113.0/24 أو 2001:db8::/32
+address_private = العنوان الذي يؤدي إليه الحقل { $field } خاص، ولا يتصل BridgeCore بالعناوين الخاصة إلا إذا سمحت إعداداته بذلك: outbound.allow_private = true أو ذكر العنوان في outbound.allowed_addresses
+address_refused = العنوان الذي يؤدي إليه الحقل { $field } ليس عامًا ({ $kind })، ولا يتصل به BridgeCore إلا إذا سمحت إعداداته بذلك: ذكر العنوان في outbound.allowed_addresses

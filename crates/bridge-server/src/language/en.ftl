@@ -100,6 +100,8 @@ range_beyond_file = The file ends before this range
 file_storage_away = The storage of files can't be reached; try again shortly
 no_such_model = The system has no model { $model }
 no_such_erp_method = { $model } has no public method of this name
+erp_address_private = The system's address is private, and BridgeCore connects to private addresses only if its config allows it: outbound.allow_private = true, or the address in outbound.allowed_addresses
+erp_address_refused = The system's address is not a public one ({ $kind }), and BridgeCore connects to it only if its config allows it: the address in outbound.allowed_addresses
 erp_saturated = There are too many requests for this system at this moment; try again shortly
 circuit_open = The system has failed to answer several times and is left alone for a while; try again later
 outcome_unknown = The answer of the ERP was lost, so that nobody knows whether this was done; look before you repeat it
@@ -327,3 +329,5 @@ url_host = { $field } must name a host
 url_without_secret = { $field } must not hold a name or password; they have their own fields
 url_base = { $field } must be a base address without '?' and '#'
 address_block_form = { $field } must be an address or a block of addresses, such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32
+address_private = The address that { $field } leads to is private, and BridgeCore connects to private addresses only if its config allows it: outbound.allow_private = true, or the address in outbound.allowed_addresses
+address_refused = The address that { $field } leads to is not a public one ({ $kind }), and BridgeCore connects to it only if its config allows it: the address in outbound.allowed_addresses

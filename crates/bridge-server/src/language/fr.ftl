@@ -100,6 +100,8 @@ range_beyond_file = Le fichier se termine avant cet intervalle
 file_storage_away = Le stockage des fichiers est inaccessible ; réessayez dans un instant
 no_such_model = Le système n’a pas de modèle « { $model } »
 no_such_erp_method = « { $model } » n’a pas de méthode publique de ce nom
+erp_address_private = L’adresse du système est privée, et BridgeCore ne se connecte aux adresses privées que si sa configuration le permet : outbound.allow_private = true, ou l’adresse dans outbound.allowed_addresses
+erp_address_refused = L’adresse du système n’est pas publique ({ $kind }), et BridgeCore ne s’y connecte que si sa configuration le permet : l’adresse dans outbound.allowed_addresses
 erp_saturated = Trop de requêtes visent ce système en ce moment ; réessayez sous peu
 circuit_open = Le système n’a pas répondu plusieurs fois de suite et n’est plus sollicité pour un moment ; réessayez plus tard
 outcome_unknown = La réponse de l’ERP s’est perdue et nul ne sait si cela a été fait ; vérifiez avant de répéter
@@ -327,3 +329,5 @@ url_host = Le champ « { $field } » doit nommer un hôte
 url_without_secret = Le champ « { $field } » ne doit contenir ni nom ni mot de passe ; ils ont leurs propres champs
 url_base = Le champ « { $field } » doit être une adresse de base sans « ? » ni « # »
 address_block_form = Le champ « { $field } » doit être une adresse ou un bloc d’adresses, comme 203.0.113.7, 203.0.113.0/24 ou 2001:db8::/32
+address_private = L’adresse à laquelle mène le champ « { $field } » est privée, et BridgeCore ne se connecte aux adresses privées que si sa configuration le permet : outbound.allow_private = true, ou l’adresse dans outbound.allowed_addresses
+address_refused = L’adresse à laquelle mène le champ « { $field } » n’est pas publique ({ $kind }), et BridgeCore ne s’y connecte que si sa configuration le permet : l’adresse dans outbound.allowed_addresses

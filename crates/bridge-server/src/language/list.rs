@@ -101,6 +101,8 @@ messages! { Message:
     file_storage_away();
     no_such_model(model: Text);
     no_such_erp_method(model: Text);
+    erp_address_private();
+    erp_address_refused(kind: Text);
     erp_saturated();
     circuit_open();
     outcome_unknown();
@@ -307,4 +309,6 @@ messages! { Reason:
     url_without_secret();
     url_base();
     address_block_form();
+    address_private();
+    address_refused(kind: Text);
 }

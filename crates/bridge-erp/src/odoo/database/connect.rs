@@ -1,6 +1,7 @@
 //! A connection to Odoo's database, with bounds on everything it waits for.
 
-use super::{DatabaseError, DatabaseErrorKind, tls};
+use super::{DatabaseError, DatabaseErrorKind, places, tls};
+use crate::outbound::Outbound;
 use rustls::ClientConfig;
 use std::fmt;
 use std::future::poll_fn;
@@ -24,11 +25,19 @@ pub struct DatabaseOptions {
     /// Time for one statement, in milliseconds: the server ends it then, and if the server is gone, we stop waiting a
     /// little later.
     pub statement_timeout_ms: u64,
+    /// Which addresses may be connected to.
+    pub outbound: Outbound,
 }
 
 impl Default for DatabaseOptions {
+    /// For a server that the operator names.
     fn default() -> Self {
-        Self { application_name: "bridgecore".to_owned(), connect_timeout_ms: 10_000, statement_timeout_ms: 30_000 }
+        Self {
+            application_name: "bridgecore".to_owned(),
+            connect_timeout_ms: 10_000,
+            statement_timeout_ms: 30_000,
+            outbound: Outbound::anywhere(),
+        }
     }
 }
 
@@ -57,16 +66,18 @@ impl Database {
     /// Connects to a `postgres://role:password@host:port/database` URL. `sslmode` may be `disable` (the default),
     /// `require` or, with `sslrootcert`, `verify-full`.
     pub async fn connect(url: &str, options: &DatabaseOptions) -> Result<Self, DatabaseError> {
-        let (mut config, tls) = target(url)?;
+        let (config, tls) = target(url)?;
         let connect_timeout = Duration::from_millis(options.connect_timeout_ms);
-        config
-            .application_name(&options.application_name)
-            .connect_timeout(connect_timeout)
-            .tcp_user_timeout(SILENCE_MAX)
-            .keepalives_idle(Duration::from_secs(15))
-            .keepalives_interval(Duration::from_secs(5))
-            .keepalives_retries(3);
         let connecting = async {
+            // The driver would look names up by itself and go wherever they lead.
+            let mut config = places::at(&config, &places::places(&config, &options.outbound).await?)?;
+            config
+                .application_name(&options.application_name)
+                .connect_timeout(connect_timeout)
+                .tcp_user_timeout(SILENCE_MAX)
+                .keepalives_idle(Duration::from_secs(15))
+                .keepalives_interval(Duration::from_secs(5))
+                .keepalives_retries(3);
             if let Some(tls) = tls {
                 let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await?;
                 return Ok::<_, DatabaseError>(drive(client, connection));

@@ -8,6 +8,8 @@ use tokio_postgres::error::SqlState;
 pub enum DatabaseErrorKind {
     /// The address is not one, or asks for something that is not offered.
     InvalidUrl,
+    /// The address is one that may not be connected to; nothing was sent.
+    AddressRefused,
     /// No connection could be made, or it was cut.
     Unreachable,
     /// The server is there but says that it can't answer now: it starts, stops, or has no connection left.

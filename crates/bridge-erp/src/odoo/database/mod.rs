@@ -11,6 +11,7 @@
 pub mod capture;
 mod connect;
 mod error;
+mod places;
 mod role;
 mod row_change;
 pub mod standing;
@@ -22,6 +23,7 @@ pub mod wal;
 
 pub use connect::{Database, DatabaseOptions, check_url};
 pub use error::{DatabaseError, DatabaseErrorKind};
+pub use places::refusal;
 pub use row_change::{RowChange, RowKey, RowOperation};
 pub use standing::Standing;
 pub use steps::{LockPatience, Step};

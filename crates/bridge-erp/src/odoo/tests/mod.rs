@@ -4,6 +4,7 @@ mod demo_erp;
 mod devices;
 mod feed;
 mod hostile;
+mod outbound;
 mod protocols;
 mod recordings;
 mod rights;

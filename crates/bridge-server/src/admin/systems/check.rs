@@ -1,11 +1,12 @@
 //! The rules for how a system may be reached.
 
+use crate::context::Context;
 use crate::erps::parse_connection;
 use crate::language::Reason;
 use crate::problem::Problem;
-use bridge_erp::Connection;
 use bridge_erp::odoo::database::DatabaseError;
 use bridge_erp::pool::SYSTEM_TYPES;
+use bridge_erp::{AddressKind, AddressRefused, Connection};
 use bridge_model::AddressBlock;
 use serde_json::Value;
 use url::Url;
@@ -52,6 +53,29 @@ pub(super) fn check_connection(config: &Value) -> Result<(), Problem> {
     }
     if *timeout_ms == Some(0) {
         return Err(Problem::field("connection_config.timeout_ms", Reason::greater_than_0()));
+    }
+    Ok(())
+}
+
+/// Checks that a system may be connected to at its addresses, as far as that is known now: names are looked up, for a short
+/// time, and those that are not found may be later. What they lead to is checked again whenever a connection is made.
+pub(super) async fn check_addresses(cx: &Context, config: &Value) -> Result<(), Problem> {
+    let Connection { url, postgres_url, .. } = parse_connection(config)?;
+    let outbound = cx.erps.outbound();
+    let refused = |field: &str, refused: AddressRefused| {
+        let kind = refused.kind.as_str();
+        let reason = match refused.kind {
+            AddressKind::Private => Reason::address_private(),
+            _ => Reason::address_refused(kind),
+        };
+        Err(Problem::field(field, reason).with("address_kind", kind).caused_by(refused))
+    };
+    let url = Url::parse(url.trim()).ok();
+    if let Some(told) = async { outbound.refusal(url.as_ref()?).await }.await {
+        return refused("connection_config.url", told);
+    }
+    if let Some(told) = async { bridge_erp::odoo::database::refusal(postgres_url.as_deref()?, outbound).await }.await {
+        return refused("connection_config.postgres_url", told);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A new system.
 
-use super::check::{check_connection, check_system_type, push_addresses};
+use super::check::{check_addresses, check_connection, check_system_type, push_addresses};
 use super::{ConnectionView, SystemView, announce_change};
 use crate::admin::fields::{check_description, check_name, check_version};
 use crate::audit::{Change, audited};
@@ -49,14 +49,16 @@ impl fmt::Debug for RegisterSystem {
     }
 }
 
-/// Registers a system of the admin's tenant. The answer shows the push key, once. Nothing is sent to the system:
-/// it may be down, and `test` tells. `Conflict` if the name is taken.
+/// Registers a system of the admin's tenant. The answer shows the push key, once. Nothing is sent to the system: it may be
+/// down, and `test` tells. `Invalid` if its address is known to be one that may not be connected to, `Conflict` if the name
+/// is taken.
 pub async fn register(cx: &Context, admin: &Admin, request: RegisterSystem) -> Result<SystemView, Problem> {
     check_system_type(&request.system_type)?;
     request.system_version.as_deref().map_or(Ok(()), check_version)?;
     request.name.as_deref().map_or(Ok(()), check_name)?;
     request.description.as_deref().map_or(Ok(()), check_description)?;
     check_connection(&request.connection_config)?;
+    check_addresses(cx, &request.connection_config).await?;
     let change = Change::new("system", "create")
         .in_system(&request.system_id)
         .set("system_type", Some(&request.system_type))

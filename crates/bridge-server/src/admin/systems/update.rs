@@ -1,6 +1,6 @@
 //! Changing a system.
 
-use super::check::{check_connection, push_addresses};
+use super::check::{check_addresses, check_connection, push_addresses};
 use super::{ConnectionView, SystemView, announce_change, find, stays_primary};
 use crate::admin::fields::{check_description, check_name, check_version, given};
 use crate::audit::{Change, audited};
@@ -60,6 +60,9 @@ pub async fn update(
     request: UpdateSystem,
 ) -> Result<SystemView, Problem> {
     check(&request)?;
+    if let Some(connection) = &request.connection_config {
+        check_addresses(cx, connection).await?;
+    }
     let system = find(cx, admin.0.tenant, system_id).await?;
     let change = Change::new("system", "update")
         .in_system(system_id)

@@ -35,6 +35,7 @@ pub(in crate::api) const BODY: &[ProblemKind] = &[
 pub(in crate::api) const ERP: &[ProblemKind] = &[
     ProblemKind::ErpUserNotLinked,
     ProblemKind::ErpUnreachable,
+    ProblemKind::ErpAddressRefused,
     ProblemKind::ErpAuthentication,
     ProblemKind::ErpFailed,
     ProblemKind::CircuitOpen,

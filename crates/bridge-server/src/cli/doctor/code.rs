@@ -180,6 +180,9 @@ codes! {
     ErpUnreachable = "ERP_UNREACHABLE", Error,
         "nothing answers at the system's address, or not in time",
         "check that it runs and that {url} is right and reached from this machine: curl -sS {url}/web/health";
+    AddressRefused = "ADDRESS_REFUSED", Error,
+        "the address of the system or of its database is one that BridgeCore may not connect to",
+        "if it is the right one, allow it in the config and restart the service: outbound.allow_private = true for private addresses, or the address in outbound.allowed_addresses; the message says of which kind it is";
     ErpFailed = "ERP_FAILED", Error,
         "what answers at the system's address does not answer as it should",
         "check that {url} is the base address of the system and not another page's; its own log may say more";

@@ -69,6 +69,7 @@ async fn look(
         application_name: "bridgecore doctor".to_owned(),
         connect_timeout_ms: cx.options.connect_timeout_ms,
         statement_timeout_ms: cx.options.call_timeout_ms,
+        outbound: cx.options.outbound.clone(),
     };
     let database = match Database::connect(url, &options).await {
         Ok(database) => database,
@@ -147,6 +148,7 @@ pub(super) fn code_of(error: &DatabaseError) -> Code {
         DatabaseErrorKind::Unreachable | DatabaseErrorKind::Unavailable | DatabaseErrorKind::Timeout => {
             Code::DatabaseUnreachable
         }
+        DatabaseErrorKind::AddressRefused => Code::AddressRefused,
         DatabaseErrorKind::Refused | DatabaseErrorKind::InvalidUrl => Code::DatabaseRefused,
         DatabaseErrorKind::Denied | DatabaseErrorKind::Missing | DatabaseErrorKind::Failed => Code::DatabaseFailed,
     }

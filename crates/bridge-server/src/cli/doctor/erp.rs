@@ -314,6 +314,7 @@ async fn last_write(adapter: &Erp, model: &ModelName) -> Option<Timestamp> {
 fn code_of(error: &ErpError) -> Code {
     match error.kind {
         ErpErrorKind::Unreachable | ErpErrorKind::Timeout | ErpErrorKind::Unavailable => Code::ErpUnreachable,
+        ErpErrorKind::AddressRefused => Code::AddressRefused,
         _ => Code::ErpFailed,
     }
 }

@@ -112,6 +112,7 @@ async fn examine(arguments: &Arguments, clock: &Arc<dyn Clock>, entropy: Arc<dyn
         call_timeout_ms: config.erp.call_timeout_ms.min(CALL_MS_MAX),
         reply_bytes_max: config.erp.reply_bytes_max,
         retries_max: 1,
+        outbound: config.outbound.gate(),
         entropy,
         ..ClientOptions::default()
     };

@@ -208,6 +208,7 @@ async fn open(cx: &Context, system: &System, lease: &mut Lease) -> Result<Option
         application_name: "bridgecore capture".to_owned(),
         connect_timeout_ms: cx.config.erp.connect_timeout_ms,
         statement_timeout_ms: cx.config.erp.call_timeout_ms,
+        outbound: cx.erps.outbound().clone(),
     };
     let database = Database::connect(&url, &options).await?;
     if !outbox::is_installed(&database).await? {

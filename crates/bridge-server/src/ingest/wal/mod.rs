@@ -188,6 +188,7 @@ impl Work<'_> {
             application_name: name.to_owned(),
             connect_timeout_ms: self.cx.config.erp.connect_timeout_ms,
             statement_timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            outbound: self.cx.erps.outbound().clone(),
         };
         Database::connect(&self.url, &options).await
     }

@@ -41,7 +41,8 @@ pub(super) async fn prepare(
         _ => format!("{SLOT_PREFIX}{}_{}", work.system.key, work.cx.entropy.hex(4)),
     };
     let (connect_timeout, sender_timeout) = (ms(config.erp.connect_timeout_ms), ms(config.wal.sender_timeout_ms));
-    let target = Target::new(&work.url, &name, connect_timeout, sender_timeout)?;
+    let outbound = work.cx.erps.outbound().clone();
+    let target = Target::new(&work.url, &name, connect_timeout, sender_timeout, outbound)?;
     let life = slot::life(&target, &server).await?;
     let found = slot::slots(&database, server.version, &name).await?.into_iter().find(|slot| slot.name == name);
     let tables = TableMap::read(&database).await?;

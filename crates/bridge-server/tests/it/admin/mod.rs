@@ -4,6 +4,7 @@ mod bad_input;
 mod clean_up;
 mod front_door;
 mod keys;
+mod outbound;
 mod probes;
 mod systems;
 mod users;

@@ -3,7 +3,7 @@
 use super::client::Client;
 use bridge_model::clock::{ManualClock, SystemClock};
 use bridge_model::entropy::OsEntropy;
-use bridge_model::{Clock, Entropy, Timestamp};
+use bridge_model::{AddressBlock, Clock, Entropy, Timestamp};
 use bridge_server::Context;
 use bridge_server::app::{RunningApp, start};
 use bridge_server::auth::FirstAdmin;
@@ -68,6 +68,9 @@ impl Setup {
         SECRET_KEY.clone_into(&mut config.security.secret_key);
         config.security.encryption_keys = vec!["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned()];
         ADMIN_PASSWORD.clone_into(&mut config.security.first_admin_password);
+        // The ERPs of the tests are on this machine, and so are their databases.
+        config.outbound.allowed_addresses =
+            ["127.0.0.0/8", "::1"].map(|block| AddressBlock::parse(block).unwrap()).to_vec();
         // Tests ask far more often than people; the limits have tests of their own.
         config.limits.enabled = false;
         // Tests wait for what the readers find, so that these look often.
@@ -142,6 +145,8 @@ impl Setup {
             ("BRIDGECORE_SECURITY__SECRET_KEY", security.secret_key.clone()),
             ("BRIDGECORE_SECURITY__ENCRYPTION_KEYS", json!(security.encryption_keys).to_string()),
             ("BRIDGECORE_SECURITY__FIRST_ADMIN_PASSWORD", security.first_admin_password.clone()),
+            ("BRIDGECORE_OUTBOUND__ALLOW_PRIVATE", self.config.outbound.allow_private.to_string()),
+            ("BRIDGECORE_OUTBOUND__ALLOWED_ADDRESSES", json!(self.config.outbound.allowed_addresses).to_string()),
             ("BRIDGECORE_LIMITS__ENABLED", self.config.limits.enabled.to_string()),
         ]
     }

@@ -9,7 +9,9 @@ use super::error::{address, closed, cut, too_slow, unreadable};
 use super::pgoutput::Malformed;
 use super::socket::{Io, Socket};
 use crate::odoo::database::connect::target;
+use crate::odoo::database::places::{Place, places};
 use crate::odoo::database::{DatabaseError, DatabaseErrorKind};
+use crate::outbound::Outbound;
 use bytes::{Buf, BytesMut};
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::authentication::md5_hash;
@@ -23,7 +25,7 @@ use std::{fmt, io};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::Config;
-use tokio_postgres::config::{ChannelBinding as WantedBinding, Host};
+use tokio_postgres::config::ChannelBinding as WantedBinding;
 use tokio_rustls::TlsConnector;
 
 /// The longest message that is taken before the log is read: errors and small answers.
@@ -31,9 +33,6 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// How much is read from the socket at once, in bytes.
 const READ_BYTES: usize = 64 * 1024;
-
-/// The port if the address names none.
-const PORT_DEFAULT: u16 = 5432;
 
 /// What a connection is made with.
 #[derive(Clone)]
@@ -48,6 +47,8 @@ pub struct Target {
     pub timeout: Duration,
     /// After how long without a word from us the server ends the connection and frees the slot.
     pub sender_timeout: Duration,
+    /// Which addresses may be connected to.
+    pub outbound: Outbound,
 }
 
 impl fmt::Debug for Target {
@@ -63,10 +64,11 @@ impl Target {
         application_name: &str,
         timeout: Duration,
         sender_timeout: Duration,
+        outbound: Outbound,
     ) -> Result<Self, DatabaseError> {
         let (config, tls) = target(url)?;
         let (tls, application_name) = (tls.map(Arc::new), application_name.to_owned());
-        Ok(Self { config, tls, application_name, timeout, sender_timeout })
+        Ok(Self { config, tls, application_name, timeout, sender_timeout, outbound })
     }
 }
 
@@ -300,10 +302,8 @@ async fn dial(target: &Target) -> Result<Box<dyn Io>, DatabaseError> {
         return Err(address("channel_binding=require is not possible for reading the log"));
     }
     let mut last = address("it names no host");
-    for (index, host) in target.config.get_hosts().iter().enumerate() {
-        let ports = target.config.get_ports();
-        let port = ports.get(index).or(ports.first()).copied().unwrap_or(PORT_DEFAULT);
-        match dial_one(target, host, port).await {
+    for place in places(&target.config, &target.outbound).await? {
+        match dial_one(target, place).await {
             Ok(io) => return Ok(io),
             Err(error) => last = error,
         }
@@ -311,15 +311,15 @@ async fn dial(target: &Target) -> Result<Box<dyn Io>, DatabaseError> {
     Err(last)
 }
 
-async fn dial_one(target: &Target, host: &Host, port: u16) -> Result<Box<dyn Io>, DatabaseError> {
-    let name = match host {
-        Host::Tcp(name) => name,
-        Host::Unix(folder) => {
+async fn dial_one(target: &Target, place: Place) -> Result<Box<dyn Io>, DatabaseError> {
+    let (name, socket) = match place {
+        Place::Server { name, address, port } => (name, TcpStream::connect((address, port)).await),
+        Place::Socket { folder, port } => {
             let path = folder.join(format!(".s.PGSQL.{port}"));
             return Ok(Box::new(Socket::Awake(UnixStream::connect(path).await.map_err(cut)?)));
         }
     };
-    let mut socket = TcpStream::connect((name.as_str(), port)).await.map_err(cut)?;
+    let mut socket = socket.map_err(cut)?;
     socket.set_nodelay(true).map_err(cut)?;
     let Some(tls) = &target.tls else { return Ok(Box::new(Socket::Awake(socket))) };
     let mut request = BytesMut::new();
@@ -328,7 +328,7 @@ async fn dial_one(target: &Target, host: &Host, port: u16) -> Result<Box<dyn Io>
     if socket.read_u8().await.map_err(cut)? != b'S' {
         return Err(address("the server does not encrypt, and the address asks for it"));
     }
-    let server = ServerName::try_from(name.clone()).map_err(|_| address("the host is no valid name"))?;
+    let server = ServerName::try_from(name).map_err(|_| address("the host is no valid name"))?;
     let stream = TlsConnector::from(Arc::clone(tls)).connect(server, Socket::Awake(socket)).await.map_err(cut)?;
     Ok(Box::new(stream))
 }

@@ -4,6 +4,7 @@ use super::database::{ErpDatabase, PATIENCE, log_when, own, quick, register, run
 use super::{OWNED, short};
 use crate::ingest::pusher::log_of;
 use crate::support::{Setup, eventually};
+use bridge_erp::Outbound;
 use bridge_erp::odoo::database::wal::{Stream, Target};
 use bridge_model::clock::SystemClock;
 use bridge_model::{Change, Strategy};
@@ -188,7 +189,9 @@ async fn who_led_before_is_ended_and_a_stranger_is_not() {
     running(&admin).await;
     let setup = app.stop().await;
     let slot = erp.slots().await[0].0.clone();
-    let target = |name: &str| Target::new(&erp.url(), name, Duration::from_secs(10), Duration::from_secs(30)).unwrap();
+    let target = |name: &str| {
+        Target::new(&erp.url(), name, Duration::from_secs(10), Duration::from_secs(30), Outbound::anywhere()).unwrap()
+    };
     // A node that hangs: it holds the slot and reads nothing.
     let dead = Stream::start(&target(&slot), &slot, "bridgecore", Arc::new(SystemClock)).await.unwrap();
     erp.sql("INSERT INTO res_partner (name) VALUES ('a')").await;
