@@ -69,6 +69,8 @@ pub struct CircuitStatus {
 struct Circuit {
     failures: u32,
     open: Option<Open>,
+    /// When it last opened, also if it has closed since.
+    last_opened_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -139,6 +141,11 @@ impl Guard {
         }
     }
 
+    /// When the circuit last opened, whether or not it has closed since.
+    pub fn last_opened_at(&self) -> Option<Timestamp> {
+        self.circuit().last_opened_at
+    }
+
     /// Waits for a free exchange, within the bound.
     pub(crate) async fn exchange(&self) -> Result<SemaphorePermit<'_>, ErpError> {
         let wait = Duration::from_millis(self.options.calls_wait_ms);
@@ -150,7 +157,8 @@ impl Guard {
 
     /// Takes note that the system has answered, whatever it said.
     pub(crate) fn answered(&self) {
-        *self.circuit() = Circuit::default();
+        let mut circuit = self.circuit();
+        *circuit = Circuit { last_opened_at: circuit.last_opened_at, ..Circuit::default() };
     }
 
     /// Takes note that the system has not answered, or only what stands in front of it has.
@@ -162,7 +170,10 @@ impl Guard {
         let is_enough = circuit.failures >= self.options.failures_max;
         match &mut circuit.open {
             Some(open) if open.is_tried => *open = Open { retry_at, is_tried: false, ..*open },
-            None if is_enough => circuit.open = Some(Open { opened_at: now, retry_at, is_tried: false }),
+            None if is_enough => {
+                circuit.open = Some(Open { opened_at: now, retry_at, is_tried: false });
+                circuit.last_opened_at = Some(now);
+            }
             // What fails in the background while it is open says nothing new.
             _ => {}
         }
@@ -258,8 +269,10 @@ mod tests {
         guard.failed();
         clock.advance(Duration::from_secs(1));
         assert_eq!(state(&guard), CircuitState::HalfOpen);
+        let opened_at = guard.circuit_status().opened_at;
         guard.answered();
         assert_eq!(state(&guard), CircuitState::Closed);
+        assert!(opened_at.is_some() && guard.last_opened_at() == opened_at, "it is known that it was open");
     }
 
     #[tokio::test]

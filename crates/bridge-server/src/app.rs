@@ -1,5 +1,6 @@
 //! Puts the parts together. `main` and the tests start the same thing.
 
+use crate::alerts::{self, Alerts};
 use crate::api;
 use crate::auth::{self, Auth, FirstAdmin};
 use crate::config::{Config, ms};
@@ -51,6 +52,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         TcpListener::bind(config.server.listen).await.with_context(|| format!("listen on {}", config.server.listen))?;
     let address = listener.local_addr().context("find the address")?;
     let storages = Storages::open(&config.files, &clock).context("open the storage of files")?;
+    let alerts = Alerts::new(&config.alerts).context("prepare the alerts")?;
     let store = Store::open(store_options(&config), Arc::clone(&clock), Arc::clone(&entropy))
         .await
         .context("open the database")?;
@@ -61,6 +63,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entro
         hub: Arc::new(Hub::default()),
         owners: Arc::new(Owners::default()),
         readers: Arc::new(Readers::default()),
+        alerts: Arc::new(alerts),
         mirrors: Arc::new(Mirrors::default()),
         tails: Arc::new(Tails::new(&config.sync)),
         wal_readers: Arc::new(WalReaders::default()),
@@ -120,6 +123,11 @@ fn start_background(cx: &Context, stop: &CancellationToken, tasks: &TaskTracker)
     tasks.spawn(async move {
         let work = || tasks::run(doing.clone(), doing_node.clone(), stopped.clone());
         keep_going(&doing.metrics, "tasks", &stopped, work).await;
+    });
+    let (telling, telling_node, stopped) = (cx.clone(), node.clone(), stop.clone());
+    tasks.spawn(async move {
+        let work = || alerts::run(telling.clone(), telling_node.clone(), stopped.clone());
+        keep_going(&telling.metrics, "alerts", &stopped, work).await;
     });
     let (working, stopped) = (cx.clone(), stop.clone());
     tasks.spawn(async move {

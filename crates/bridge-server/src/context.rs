@@ -1,5 +1,6 @@
 //! What every part of the service works with.
 
+use crate::alerts::Alerts;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::detection::Owners;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub owners: Arc<Owners>,
     /// How the background readers are doing.
     pub readers: Arc<Readers>,
+    /// Who is told when something needs a person.
+    pub alerts: Arc<Alerts>,
     /// How far the ERPs have been told of the devices.
     pub mirrors: Arc<Mirrors>,
     /// The newest changes, written.

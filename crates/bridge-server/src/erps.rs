@@ -5,7 +5,7 @@ use crate::fresh::Fresh;
 use crate::language::{Message, Reason};
 use crate::problem::{Problem, ProblemKind, decoding};
 use bridge_erp::pool::ClientOptions;
-use bridge_erp::{Adapter, Connection, Guard, GuardOptions, Outbound, Protocol};
+use bridge_erp::{Adapter, CircuitStatus, Connection, Guard, GuardOptions, Outbound, Protocol};
 use bridge_model::entropy::hex;
 use bridge_model::{Clock, Entropy, SystemId, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{ErpLink, LinkSecret, Store, System};
@@ -81,6 +81,13 @@ impl Erps {
     /// Which addresses systems, and their databases, may be connected to at.
     pub fn outbound(&self) -> &Outbound {
         &self.outbound
+    }
+
+    /// The circuit of each system that this node has called, with the time at which it last opened, be it closed again.
+    pub fn circuits(&self) -> Vec<(SystemKey, CircuitStatus, Option<Timestamp>)> {
+        let guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = guards.iter().map(|(key, guard)| (*key, guard.circuit_status(), guard.last_opened_at()));
+        seen.collect()
     }
 
     /// A tenant's system, as it is or, where it was changed on another node, as it was a moment ago.

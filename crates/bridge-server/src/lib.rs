@@ -3,6 +3,7 @@
 //! [`app`] puts the parts together; `main` and the tests start the same thing.
 
 pub mod admin;
+pub mod alerts;
 pub mod api;
 pub mod app;
 pub mod audit;

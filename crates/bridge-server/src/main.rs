@@ -49,6 +49,9 @@ enum Command {
     /// The tenants and their plans, which decide how much they may ask for in an hour
     #[command(subcommand)]
     Tenants(cli::tenants::Command),
+    /// Those who are told when something needs a person: try whether they can be
+    #[command(subcommand)]
+    Alerts(cli::alerts::Command),
     /// Look the service and its systems over, and say what is wrong and what to do about it
     Doctor(cli::doctor::Arguments),
     /// Print fresh keys for the config's [security] section
@@ -75,6 +78,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Capture(command) => return runtime.block_on(cli::capture::run(command, entropy.as_ref())),
         Command::Wal(command) => return runtime.block_on(cli::wal::run(command, entropy.as_ref())),
         Command::Tenants(command) => runtime.block_on(cli::tenants::run(command, clock, entropy))?,
+        Command::Alerts(command) => {
+            return runtime.block_on(cli::alerts::run(command, clock.as_ref(), entropy.as_ref()));
+        }
         Command::Doctor(arguments) => return runtime.block_on(cli::doctor::run(arguments, clock, entropy)),
         Command::Keys => print!("{}", demo::fresh_keys(entropy.as_ref())),
     }

@@ -1,8 +1,10 @@
 //! What arrived and could not be understood: kept with its reason and its bytes, so that nothing is lost silently.
 
+use crate::alerts::dead_letters_kept;
 use crate::db::{Row, Statement, params};
 use crate::{Append, Fence, Store, StoreError};
 use bridge_model::{Origin, SourceId, SystemKey, TenantId, Timestamp};
+use std::collections::BTreeSet;
 
 /// Something that could not be understood, on its way into the store.
 #[derive(Debug, Clone)]
@@ -144,7 +146,12 @@ impl Store {
 /// What an append does with dead letters: it keeps those that came with it, or settles the one it comes from.
 pub(crate) fn dead_letter_statements(tenant: TenantId, batch: &Append, now: Timestamp) -> Vec<Statement> {
     match (batch.settles, batch.dead_letters.first()) {
-        (None, _) => batch.dead_letters.iter().map(|letter| insert_dead_letter(tenant, letter, now)).collect(),
+        (None, _) => {
+            let kept = batch.dead_letters.iter().map(|letter| insert_dead_letter(tenant, letter, now));
+            // Whoever is to be told of them is told even if we are cut off right after this.
+            let systems: BTreeSet<_> = batch.dead_letters.iter().map(|letter| letter.system).collect();
+            kept.chain(systems.into_iter().map(|system| dead_letters_kept(tenant, system, now))).collect()
+        }
         (Some(id), None) => vec![settled(tenant, id)],
         // It is the same letter again, so that it is not kept twice.
         (Some(id), Some(again)) => vec![failed_again(tenant, id, &again.reason, now)],

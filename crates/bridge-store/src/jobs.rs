@@ -165,6 +165,12 @@ impl Store {
         Ok(counts)
     }
 
+    /// How many jobs of this kind wait or are being done.
+    pub async fn open_jobs(&self, kind: &str) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM jobs WHERE finished_at IS NULL AND kind = ?1";
+        Ok(self.row(Statement::new(sql, params![kind]), |row| row.get_u64(0)).await?.unwrap_or(0))
+    }
+
     /// Forgets jobs that were done or given up before this time, in transactions of at most `batch` rows; answers
     /// how many.
     pub async fn purge_jobs(&self, finished_before: Timestamp, batch: u32) -> Result<u64, StoreError> {

@@ -3,6 +3,7 @@
 //!
 //! [`Store`] is the only way in. Its operations live in the module of their noun.
 
+mod alerts;
 mod allow_lists;
 mod audit;
 mod calls;
@@ -39,6 +40,7 @@ mod wal;
 #[cfg(test)]
 mod contract;
 
+pub use alerts::{Alert, AlertId, AlertKind, AlertSubject};
 pub use audit::{AuditEntry, AuditId, AuditOutcome, AuditQuery, NewAuditEntry};
 pub use condition::{LeftSlot, Schema, StoreServer};
 pub use credentials::{Credential, RenewedKey};

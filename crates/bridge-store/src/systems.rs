@@ -266,6 +266,7 @@ impl Store {
             "allow_lists",
             "mappings",
             "keyed_writes",
+            "alerts",
         ];
         statements.extend(tables.map(|table| {
             let sql = format!("DELETE FROM {table} WHERE tenant_id = ?1 AND system_key IN {gone}");

@@ -4,6 +4,7 @@
 //! afterwards, so that whoever takes over from a process that died knows which operations may have been done. What is
 //! noted bears the fence of a lease: one who lost it is not heard.
 
+use crate::alerts::task_failed;
 use crate::db::{Expect, Row, Statement, params};
 use crate::leases::check_fence;
 use crate::{Fence, Store, StoreError};
@@ -270,8 +271,11 @@ impl Store {
              WHERE id = ?1 AND finished_at IS NULL",
             params![id.0, state.as_str(), error, now],
         );
-        self.all_or_nothing(vec![check_fence(fence, now).expecting(Expect::Fence), end.expecting(Expect::Rows(1))])
-            .await
+        let mut statements = vec![check_fence(fence, now).expecting(Expect::Fence), end.expecting(Expect::Rows(1))];
+        if state == TaskState::Failed {
+            statements.push(task_failed(id, now));
+        }
+        self.all_or_nothing(statements).await
     }
 
     /// Asks for the end of a task, and answers it as it is then; `None` if the tenant has none of this number. One of

@@ -39,7 +39,7 @@ const LAYERS: [&[&str]; 8] = [
         "migration",
         "mapping",
     ],
-    &["detection"],
+    &["alerts", "detection"],
     &["context", "erps", "hub"],
     &["backoff", "caller", "config", "fresh", "language", "metrics", "problem", "redis", "supervise", "telemetry"],
 ];
@@ -49,7 +49,8 @@ const LAYERS: [&[&str]; 8] = [
 /// The context carries every part of the running service from its one place of making to
 /// whoever serves a request, and looks into none of them. `Caller` and `Admin` are the proof of
 /// who is calling, which the functions below ask for instead of finding out themselves.
-const EXCEPTIONS: [(&str, &str); 11] = [
+const EXCEPTIONS: [(&str, &str); 12] = [
+    ("context", "alerts"),
     ("context", "auth"),
     ("context", "limits"),
     ("context", "ingest"),

@@ -1,6 +1,7 @@
 //! Commands beside the service itself, which may be running. None of them writes into its database but `tenants plan`, which
 //! SQLite does not allow while the service runs.
 
+pub mod alerts;
 pub mod capture;
 mod database;
 pub mod doctor;

@@ -1,6 +1,6 @@
 //! Says what can't work, before anything starts.
 
-use super::{Config, FileStorage, Limits, PerMinute, ms};
+use super::{Config, FileStorage, Limits, PerMinute, alerts, ms};
 use anyhow::ensure;
 use redis::Client;
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     numbers(config)?;
     times(config)?;
     files(config)?;
+    alerts::check(&config.alerts)?;
     let Config { sync, ingest, .. } = config;
     ensure!(
         sync.limit_default <= sync.limit_max,
@@ -295,6 +296,12 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("live.heartbeat_ms", 10, live.heartbeat_ms),
         ("live.send_timeout_ms", 1, live.send_timeout_ms),
         ("live.head_poll_ms", 10, live.head_poll_ms),
+        ("alerts.look_interval_ms", 10, config.alerts.look_interval_ms),
+        ("alerts.settle_ms", 1, config.alerts.settle_ms),
+        ("alerts.repeat_ms", 1, config.alerts.repeat_ms),
+        ("alerts.send_timeout_ms", 1, config.alerts.send_timeout_ms),
+        ("alerts.retry_min_ms", 1, config.alerts.retry_min_ms),
+        ("alerts.retry_max_ms", 1, config.alerts.retry_max_ms),
         ("erp.connect_timeout_ms", 1, erp.connect_timeout_ms),
         ("erp.call_timeout_ms", 1, erp.call_timeout_ms),
         ("erp.calls_wait_ms", 1, erp.calls_wait_ms),
@@ -310,6 +317,7 @@ fn times(config: &Config) -> anyhow::Result<()> {
         ("retention.dead_letter_days", retention.dead_letter_days),
         ("retention.job_days", retention.job_days),
         ("retention.task_days", retention.task_days),
+        ("retention.alert_days", retention.alert_days),
         ("retention.audit_days", retention.audit_days),
     ] {
         ensure!((1..=DAYS_MAX).contains(&days), "{name} must be between 1 and {DAYS_MAX}, and is {days}");

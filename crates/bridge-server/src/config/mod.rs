@@ -1,5 +1,6 @@
 //! The settings: one file, environment variables over it, and a default for whatever can have one.
 
+mod alerts;
 mod app_types;
 mod audit;
 mod batch;
@@ -14,6 +15,7 @@ mod records;
 mod tasks;
 mod wal;
 
+pub use alerts::{Alerts, EmailTarget, Smtp, SmtpTls, WebhookTarget};
 pub use audit::Audit;
 pub use batch::Batch;
 pub use cache::Cache;
@@ -25,6 +27,8 @@ pub use outbound::Outbound;
 pub use records::Records;
 pub use tasks::Tasks;
 pub use wal::Wal;
+
+pub(crate) use alerts::signing_key;
 
 use bridge_model::AddressBlock;
 use figment::Figment;
@@ -75,6 +79,8 @@ pub struct Config {
     pub cache: Cache,
     /// How files are passed on, and where they are kept.
     pub files: Files,
+    /// Who is told when something needs a person.
+    pub alerts: Alerts,
     /// How often something may be asked for.
     pub limits: Limits,
     /// What is kept of who changed what.
@@ -459,6 +465,8 @@ pub struct Retention {
     pub job_days: u64,
     /// Tasks that have ended, with their results, in days.
     pub task_days: u64,
+    /// Alerts that are over, in days.
+    pub alert_days: u64,
     /// The audit, in days.
     pub audit_days: u64,
     /// The answers of writes that came with an `Idempotency-Key`, in hours, at most 144: the add-on keeps its own for
@@ -477,6 +485,7 @@ impl Default for Retention {
             dead_letter_days: 30,
             job_days: 7,
             task_days: 7,
+            alert_days: 30,
             audit_days: 365,
             idempotency_hours: 24,
             kept_answer_bytes_max: 256 * 1024,
@@ -546,7 +555,7 @@ fn without_secrets(mut error: figment::Error) -> figment::Error {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         matches!(
             path.as_slice(),
-            ["security", ..] | ["store", "url"] | ["server", "metrics_token"] | ["files", "s3", ..]
+            ["security" | "alerts", ..] | ["store", "url"] | ["server", "metrics_token"] | ["files", "s3", ..]
         )
     };
     if is_secret(&error.path)

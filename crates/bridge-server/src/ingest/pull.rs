@@ -7,6 +7,7 @@
 use super::pipeline;
 use super::status::ReaderState;
 use super::{gaps, leader, life};
+use crate::alerts;
 use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
@@ -158,6 +159,7 @@ impl Reader<'_> {
                     status.state = ReaderState::Failing;
                     status.last_error = Some(message);
                 });
+                alerts::source_failed(self.cx, self.system, Strategy::Addon, &problem, self.failures);
                 backoff(&*self.cx.entropy, self.failures, shortest, ms(settings.pull_backoff_max_ms))
             }
         }

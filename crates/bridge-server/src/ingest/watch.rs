@@ -1,12 +1,14 @@
 //! Looks a system's models up from time to time, and sees to it that each is owned by the best strategy that works.
 
 use super::{leader, pipeline};
+use crate::alerts;
 use crate::config::ms;
 use crate::context::Context;
 use crate::detection::{self, Judge, Move};
 use crate::problem::Problem;
 use bridge_model::{Strategy, Timestamp};
-use bridge_store::{Append, Detection, Lease, Ownership, System};
+use bridge_store::{AlertKind, AlertSubject, Append, Choice, Detection, Lease, Ownership, System, TrackedModel};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 /// Watches until `stop`, or until the lease is lost. Answers the lease as last renewed.
@@ -95,6 +97,9 @@ impl Watch<'_> {
         let has_addon = health.iter().any(|health| health.strategy == Strategy::Addon && health.succeeded_at.is_some())
             || models.iter().any(|model| model.found.available.contains(&Strategy::Addon));
         let moves = detection::plan(&models, fallback, has_addon, &judge);
+        if models.iter().any(|model| is_elsewhere(model, fallback)) {
+            self.cx.alerts.still(AlertKind::Takeover, key);
+        }
         if moves.is_empty() {
             return Ok(());
         }
@@ -105,7 +110,7 @@ impl Watch<'_> {
             return Ok(());
         }
         self.cx.owners.forget(key);
-        self.tell(&moves);
+        self.tell(&moves).await;
         self.cx.hub.nudge_all(key);
         Ok(())
     }
@@ -125,10 +130,12 @@ impl Watch<'_> {
         pipeline::append(self.cx, self.system.tenant, batch).await.map(drop)
     }
 
-    fn tell(&self, moves: &[Move]) {
+    async fn tell(&self, moves: &[Move]) {
+        let mut taken = 0;
         for Move { model, step, with_reset } in moves {
             let is_from_nobody = matches!(step, Ownership::Cut { from: None, .. });
             if *with_reset && !is_from_nobody {
+                taken += 1;
                 self.cx.metrics.takeovers.inc();
                 tracing::warn!(
                     system.id = %self.system.system_id, model = %model, step = ?step,
@@ -138,5 +145,14 @@ impl Watch<'_> {
                 tracing::info!(system.id = %self.system.system_id, model = %model, step = ?step, "a model changes hands");
             }
         }
+        if taken > 0 {
+            let subject = AlertSubject::System(self.system.key);
+            alerts::raise(self.cx, AlertKind::Takeover, subject, json!({ "models": taken }), taken).await;
+        }
     }
+}
+
+/// Whether a model has an owner that is not the one who should see its changes.
+fn is_elsewhere(model: &TrackedModel, fallback: Choice) -> bool {
+    model.owner.is_some() && model.owner != detection::wanted(model, fallback)
 }

@@ -39,6 +39,7 @@ pub(super) async fn clean_up(cx: &Context) -> anyhow::Result<()> {
     note("purge sync states".to_owned(), store.purge_cursors(old(keep.device_days), BATCH_ROWS).await);
     note("purge dead letters".to_owned(), store.purge_dead_letters(old(keep.dead_letter_days), BATCH_ROWS).await);
     note("purge tasks".to_owned(), store.purge_tasks(old(keep.task_days), BATCH_ROWS).await);
+    note("purge alerts".to_owned(), store.purge_alerts(old(keep.alert_days), BATCH_ROWS).await);
     note("purge jobs".to_owned(), store.purge_jobs(old(keep.job_days), BATCH_ROWS).await);
     note("purge the audit".to_owned(), store.purge_audit(old(keep.audit_days), BATCH_ROWS).await);
     let keys_before = now.minus(Duration::from_hours(keep.idempotency_hours));

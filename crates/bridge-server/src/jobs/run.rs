@@ -2,13 +2,14 @@
 
 use super::clean_up;
 use super::renew_key::{self, RENEW_KEY};
+use crate::alerts;
 use crate::context::Context;
 use crate::files;
 use crate::metrics::Timer;
 use crate::supervise::caught;
 use anyhow::Context as _;
 use bridge_model::Timestamp;
-use bridge_store::{Job, NewJob, Schedule};
+use bridge_store::{AlertKind, AlertSubject, Job, NewJob, Schedule};
 use serde_json::json;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +84,11 @@ async fn do_one(cx: &Context, job: &Job) -> anyhow::Result<()> {
             let error = format!("{error:#}");
             tracing::warn!(job.kind = %job.kind, job.attempt = job.attempt, %error, "a job failed");
             if job.attempt >= job.attempts_max {
+                // A job for a tenant is about one of its systems, and what is wrong there is told where it is found.
+                if job.tenant.is_none() {
+                    let facts = json!({ "job": job.kind });
+                    alerts::raise(cx, AlertKind::JobFailed, AlertSubject::Installation, facts, 1).await;
+                }
                 cx.store.fail_job(job, &error).await.context("fail a job")?
             } else {
                 let pause = RETRY_PAUSE.saturating_mul(1 << job.attempt.min(10));

@@ -357,6 +357,35 @@ context_beside = يجب أن يُعطى الحقل { $field } في context لل�
 reference_later = يشير { $field } إلى العملية { $operation } التي لا تأتي قبله
 reference_missing = يشير { $field } إلى { $text }، وهو ما لم تُجب به تلك العملية
 
+### التنبيهات
+alert_circuit_open = لا يجيب { $system }، وسيترك لبعض الوقت
+alert_circuit_open_advice = تحقق من أنه يعمل ويمكن الوصول إليه من الخدمة. تعاد المحاولة تلقائيا؛ وإن كان يعمل فالأمر `bridgecore doctor` يقول المزيد.
+alert_dead_letters = تعذر فهم أحداث من { $system } ووضعت جانبا
+alert_dead_letters_advice = انظر إلى GET /api/v1/webhooks/dead-letters، وأصلح ما تذكره، ثم أعد المحاولة عبر POST /api/v1/webhooks/retry/bulk
+alert_source_refused = لا يمكن قراءة تغييرات { $system } ({ $strategy }، { $code })
+alert_source_refused_advice = تحقق من بيانات الدخول ومن صلاحيات الاتصال: الأمر `bridgecore doctor` يسمي ما ينقص، وحالة النظام تعرض آخر خطأ.
+alert_takeover = فشلت أفضل طريقة لرؤية تغييرات { $system }، وتولت الطريقة التالية عنها
+alert_takeover_advice = لم يفقد شيء. حالة النظام تقول ما الذي يفشل؛ وعندما تعمل من جديد تستعيد نماذجها تلقائيا.
+alert_wal_lost = تعذرت متابعة قراءة سجل قاعدة بيانات { $system }، وأعلن من جديد عن كل ما قد يكون تغير
+alert_wal_lost_advice = لم يفقد شيء. إن تكرر ذلك فاسمح لقاعدة البيانات بالاحتفاظ بمزيد من سجلها (max_slot_wal_keep_size)، أو ابحث عمن يحذف الفتحة.
+alert_wal_retained = تحتفظ قاعدة بيانات { $system } بكثير من سجلها من أجل BridgeCore
+alert_wal_retained_advice = قد يمتلئ قرصها. تحقق من أن الخدمة تعمل وأن قاعدة بياناتها تواكب؛ والأمر `bridgecore wal uninstall` يحرر السجل.
+alert_credential_ending = ينتهي مفتاح واجهة { $system } قريبا ولا يمكن تجديده
+alert_credential_ending_advice = ضع مفتاحا جديدا في الاتصال، أو كلمة مرور يمكن بها إنشاء مفتاح. حالة النظام تعرض متى ينتهي.
+alert_task_failed = تعذرت متابعة مهمة على { $system }
+alert_task_failed_advice = يعرض GET /api/v1/tasks أي مهمة هي والسبب.
+alert_job_failed = تعذر على الخدمة إنجاز عمل من أعمالها ({ $job })
+alert_job_failed_advice = سجل الخدمة يقول السبب؛ وغالبا ما يكون قاعدة البيانات أو القرص.
+alert_test = هذه تجربة للتنبيهات
+alert_test_advice = كل شيء على ما يرام.
+alert_over = انتهى الأمر: { $title }
+alert_kind = النوع: { $kind }
+alert_tenant = العميل: { $tenant }
+alert_system = النظام: { $system }
+alert_since = منذ: { $time }
+alert_until = حتى: { $time }
+alert_times = عدد المرات: { $times }
+
 ### الاتصالات
 connection_unusable = لا يمكن استخدام الحقل { $field }: { $text }
 password_or_key = يجب ألا يكون الحقل { $field } فارغًا؛ ويمكن أن يحل محله مفتاح API

@@ -320,6 +320,35 @@ context_beside = { $field } must be given as context of the request
 reference_later = { $field } refers to operation { $operation }, which does not come before it
 reference_missing = { $field } refers to { $text }, which that operation did not answer
 
+### Alerts
+alert_circuit_open = { $system } does not answer and is left alone for a while
+alert_circuit_open_advice = See whether it is up and can be reached from the service. It is tried again by itself; if it is up, `bridgecore doctor` says more.
+alert_dead_letters = Events from { $system } could not be understood and were put aside
+alert_dead_letters_advice = Look at GET /api/v1/webhooks/dead-letters, mend what they name, and retry them with POST /api/v1/webhooks/retry/bulk
+alert_source_refused = Changes of { $system } can't be read ({ $strategy }, { $code })
+alert_source_refused_advice = Check the credential and the rights of the connection: `bridgecore doctor` names what is missing, and the system's status shows the last error.
+alert_takeover = The best way to see changes of { $system } has failed, and the next best has taken over
+alert_takeover_advice = Nothing is lost. The system's status says what fails; once it works again, it takes its models back by itself.
+alert_wal_lost = The log of the database of { $system } could not be read on, and all that may have changed was told anew
+alert_wal_lost_advice = Nothing is lost. If it happens again, let the database keep more of its log (max_slot_wal_keep_size), or find out who removes the slot.
+alert_wal_retained = The database of { $system } keeps much of its log for BridgeCore
+alert_wal_retained_advice = Its disk can fill up. See that the service runs and that its own database keeps up; `bridgecore wal uninstall` lets go of the log.
+alert_credential_ending = The API key of { $system } ends soon and can't be renewed
+alert_credential_ending_advice = Put a new key into the connection, or a password by which one can be made. The system's status shows when it ends.
+alert_task_failed = A task for { $system } could not go on
+alert_task_failed_advice = GET /api/v1/tasks shows which one and why.
+alert_job_failed = The service could not do a job of its own ({ $job })
+alert_job_failed_advice = The service's log says why; mostly it is the database or the disk.
+alert_test = This is a test of the alerts
+alert_test_advice = Nothing is wrong.
+alert_over = It is over: { $title }
+alert_kind = Kind: { $kind }
+alert_tenant = Tenant: { $tenant }
+alert_system = System: { $system }
+alert_since = Since: { $time }
+alert_until = Until: { $time }
+alert_times = How often: { $times }
+
 ### Connections
 connection_unusable = { $field } can't be used: { $text }
 password_or_key = { $field } must not be empty; an API key works in its place

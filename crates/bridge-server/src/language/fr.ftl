@@ -320,6 +320,35 @@ context_beside = Le champ « { $field } » doit être donné comme « context
 reference_later = { $field } renvoie à l’opération { $operation }, qui ne vient pas avant lui
 reference_missing = { $field } renvoie à { $text }, que cette opération n’a pas donné en réponse
 
+### Alertes
+alert_circuit_open = { $system } ne répond pas et est laissé au repos pour un moment
+alert_circuit_open_advice = Vérifiez qu’il est en marche et joignable depuis le service. Il est réessayé automatiquement ; s’il est en marche, `bridgecore doctor` en dit plus.
+alert_dead_letters = Des événements de { $system } n’ont pas pu être compris et ont été mis de côté
+alert_dead_letters_advice = Consultez GET /api/v1/webhooks/dead-letters, corrigez ce qui y est nommé, puis réessayez avec POST /api/v1/webhooks/retry/bulk
+alert_source_refused = Les changements de { $system } ne peuvent pas être lus ({ $strategy }, { $code })
+alert_source_refused_advice = Vérifiez les identifiants et les droits de la connexion : `bridgecore doctor` nomme ce qui manque, et le statut du système montre la dernière erreur.
+alert_takeover = La meilleure façon de voir les changements de { $system } a échoué, et la suivante a pris le relais
+alert_takeover_advice = Rien n’est perdu. Le statut du système dit ce qui échoue ; dès qu’elle fonctionne à nouveau, elle reprend ses modèles d’elle-même.
+alert_wal_lost = La lecture du journal de la base de { $system } n’a pas pu continuer, et tout ce qui a pu changer a été annoncé à nouveau
+alert_wal_lost_advice = Rien n’est perdu. Si cela se répète, laissez la base garder davantage de son journal (max_slot_wal_keep_size), ou cherchez qui supprime le slot.
+alert_wal_retained = La base de { $system } garde beaucoup de son journal pour BridgeCore
+alert_wal_retained_advice = Son disque peut se remplir. Vérifiez que le service fonctionne et que sa propre base suit ; `bridgecore wal uninstall` libère le journal.
+alert_credential_ending = La clé d’API de { $system } expire bientôt et ne peut pas être renouvelée
+alert_credential_ending_advice = Mettez une nouvelle clé dans la connexion, ou un mot de passe qui permet d’en créer une. Le statut du système montre quand elle expire.
+alert_task_failed = Une tâche pour { $system } n’a pas pu continuer
+alert_task_failed_advice = GET /api/v1/tasks montre laquelle et pourquoi.
+alert_job_failed = Le service n’a pas pu accomplir un de ses propres travaux ({ $job })
+alert_job_failed_advice = Le journal du service dit pourquoi ; le plus souvent, c’est la base de données ou le disque.
+alert_test = Ceci est un essai des alertes
+alert_test_advice = Tout va bien.
+alert_over = C’est terminé : { $title }
+alert_kind = Type : { $kind }
+alert_tenant = Client : { $tenant }
+alert_system = Système : { $system }
+alert_since = Depuis : { $time }
+alert_until = Jusqu’à : { $time }
+alert_times = Combien de fois : { $times }
+
 ### Connexions
 connection_unusable = Le champ « { $field } » est inutilisable : { $text }
 password_or_key = Le champ « { $field } » ne doit pas être vide ; une clé d’API peut le remplacer

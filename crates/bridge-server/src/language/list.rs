@@ -47,6 +47,34 @@ messages! { Message:
     request_too_slow();
     too_many_requests();
     limit_reached(seconds: Number);
+    // Alerts.
+    alert_circuit_open(system: Text);
+    alert_circuit_open_advice();
+    alert_dead_letters(system: Text);
+    alert_dead_letters_advice();
+    alert_source_refused(system: Text, strategy: Text, code: Text);
+    alert_source_refused_advice();
+    alert_takeover(system: Text);
+    alert_takeover_advice();
+    alert_wal_lost(system: Text);
+    alert_wal_lost_advice();
+    alert_wal_retained(system: Text);
+    alert_wal_retained_advice();
+    alert_credential_ending(system: Text);
+    alert_credential_ending_advice();
+    alert_task_failed(system: Text);
+    alert_task_failed_advice();
+    alert_job_failed(job: Text);
+    alert_job_failed_advice();
+    alert_test();
+    alert_test_advice();
+    alert_over(title: Text);
+    alert_kind(kind: Text);
+    alert_tenant(tenant: Text);
+    alert_system(system: Text);
+    alert_since(time: Text);
+    alert_until(time: Text);
+    alert_times(times: Text);
     // Log-in and tokens.
     access_token_needed();
     refresh_token_needed();

@@ -26,7 +26,7 @@ pub const MODELS_MAX: usize = 200;
 
 /// Where panics are caught, as `panics_total` names it.
 const TASKS: &[&str] =
-    &["request", "connection", "job", "jobs", "reader", "readers", "poll", "watch", "mirror", "heads"];
+    &["request", "connection", "job", "jobs", "reader", "readers", "poll", "watch", "mirror", "heads", "alerts"];
 
 macro_rules! table {
     ($($(#[doc = $meaning:literal])+ $field:ident: $kind:ty = $name:literal $labels:tt;)+) => {
@@ -169,6 +169,10 @@ table! {
     rate_limit_entries: IntGauge = "rate_limit_entries" [];
     /// Models that were taken from a strategy that had failed for too long.
     takeovers: IntCounter = "detection_takeovers_total" [];
+    /// Alerts that are open, of all tenants and of the service itself.
+    alerts_open: IntGaugeVec = "alerts_open" ["kind"];
+    /// Messages about alerts, by whom they are for and by `outcome`: `sent`, `failed` (and tried again) or `given_up`.
+    alerts_sent: IntCounterVec = "alerts_sent_total" ["target", "outcome"];
     /// Dead letters that are kept, of all tenants.
     dead_letters: IntGauge = "dead_letters" [];
     /// The log's last position. `tenant` is the tenant's number; beyond the first 100 they share `other`, with the

@@ -117,6 +117,7 @@ async fn every_operation_answers_as_it_is_described() {
         ("listFields", "GET", "/api/v1/systems/demo/models/res.partner/fields", none()),
         ("readDetection", "GET", "/api/v1/systems/demo/detection", none()),
         ("chooseDetection", "PUT", "/api/v1/systems/demo/detection", Some(json!({ "default": "auto" }))),
+        ("listAlerts", "GET", "/api/v1/alerts?limit=1", none()),
         ("deleteSystem", "DELETE", "/api/v1/systems/second", none()),
         ("chooseAllowed", "PUT", "/api/v1/systems/demo/allowed", Some(opened)),
         ("readAllowed", "GET", "/api/v1/systems/demo/allowed", none()),

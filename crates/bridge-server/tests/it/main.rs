@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod alerts;
 mod audit;
 mod auth;
 mod barcode;

@@ -1,6 +1,7 @@
 //! One suite, both databases: every test is written once against [`Bed`] and runs as `sqlite::…` and `postgres::…`.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod bed;
 mod condition;

@@ -1,7 +1,7 @@
 //! Tasks and what comes of them.
 
 use super::{Bed, contract};
-use crate::{Fence, NewTask, NewUser, Role, Settled, Store, StoreError, Task, TaskId, TaskState};
+use crate::{AlertKind, Fence, NewTask, NewUser, Role, Settled, Store, StoreError, Task, TaskId, TaskState};
 use bridge_model::entropy::OsEntropy;
 use bridge_model::{Clock as _, Entropy as _};
 use bridge_model::{SystemId, TenantId, UserId};
@@ -99,6 +99,9 @@ async fn what_is_noted_stands_at_its_place(bed: Bed) {
     assert!(store.settle_operations(id, 1, settled(&[]), &fence).await.unwrap(), "what was begun was refused");
     assert_eq!(store.task(tenant, id).await.unwrap().unwrap().under_way, 0);
     assert!(store.end_task(id, TaskState::Failed, Some("unreadable"), &fence).await.unwrap());
+    let alerts = store.alerts(tenant, None, None, 10).await.unwrap();
+    assert_eq!(alerts.iter().map(|alert| (alert.kind, alert.times)).collect::<Vec<_>>(), [(AlertKind::TaskFailed, 1)]);
+    assert_eq!(alerts[0].facts, json!({ "task_id": id.0 }));
     assert_eq!(store.task(tenant, id).await.unwrap().unwrap().last_error.as_deref(), Some("unreadable"));
     assert!(!store.end_task(id, TaskState::Completed, None, &fence).await.unwrap());
     assert!(!store.begin_operations(id, 1, 1, &fence).await.unwrap());

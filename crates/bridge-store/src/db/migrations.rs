@@ -43,6 +43,7 @@ pub(crate) const ALL: &[Migration] = &[
     migration!(16, "0016_series_of_writes"),
     migration!(17, "0017_push_addresses"),
     migration!(18, "0018_audit"),
+    migration!(19, "0019_alerts"),
 ];
 
 /// The table that records which steps a database has had.

@@ -112,6 +112,11 @@ async fn sample(cx: &Context) -> Result<(), Problem> {
     sample_systems(cx).await?;
     sample_tenants(cx).await?;
     cx.metrics.rate_limit_entries.set(i64::try_from(cx.limits.entries()).unwrap_or(i64::MAX));
+    let alerts = cx.store.open_alerts().await?;
+    metrics.alerts_open.reset();
+    for (kind, count) in alerts {
+        metrics.alerts_open.with_label_values(&[kind.as_str()]).set(number(count));
+    }
     let jobs = cx.store.job_counts().await?;
     for (state, count) in [("queued", jobs.queued), ("running", jobs.running), ("failed", jobs.failed)] {
         metrics.jobs.with_label_values(&[state]).set(number(count));

@@ -1,5 +1,6 @@
 //! The REST routes, a file for each resource.
 
+mod alerts;
 mod audit;
 mod auth;
 mod barcode;
@@ -31,6 +32,7 @@ pub(super) use metrics::routes as metrics_routes;
 /// too many requests, and for the description of them all.
 pub(super) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
+        .merge(alerts::routes())
         .merge(audit::routes())
         .merge(auth::routes())
         .merge(barcode::routes())

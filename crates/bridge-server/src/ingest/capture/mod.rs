@@ -9,6 +9,7 @@ mod place;
 use super::status::ReaderState;
 use super::trail::{DatabaseTrail, Found};
 use super::{leader, pipeline};
+use crate::alerts;
 use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
@@ -114,6 +115,7 @@ async fn fail(cx: &Context, system: &System, problem: &Problem, failures: u32) {
         status.state = ReaderState::Failing;
         status.last_error = Some(message.clone());
     });
+    alerts::source_failed(cx, system, Strategy::Capture, problem, failures);
     detection::failed(cx, system, Strategy::Capture, &message).await;
 }
 

@@ -15,6 +15,7 @@ mod session;
 mod trail;
 
 use super::status::{PollStatus, ReaderState, RefusedModel};
+use crate::alerts;
 use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
@@ -216,6 +217,7 @@ impl Poller<'_> {
             causes = %problem.causes(),
             "poll: {message}"
         );
+        alerts::source_failed(cx, system, Strategy::Poll, &problem, self.failures);
         detection::failed(cx, system, Strategy::Poll, &message).await;
         cx.readers.update_poll(system.key, |status| {
             status.state = ReaderState::Failing;

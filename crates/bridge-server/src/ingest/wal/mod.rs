@@ -14,6 +14,7 @@ pub use status::{WalReaders, WalState, WalStatus};
 
 use super::ReaderState;
 use super::{leader, pipeline};
+use crate::alerts;
 use crate::backoff::backoff;
 use crate::config::ms;
 use crate::context::Context;
@@ -141,6 +142,7 @@ async fn fail(cx: &Context, system: &System, problem: &Problem, failures: u32) {
         status.state = ReaderState::Failing;
         status.last_error = Some(message.clone());
     });
+    alerts::source_failed(cx, system, Strategy::Wal, problem, failures);
     detection::failed(cx, system, Strategy::Wal, &message).await;
 }
 

@@ -1,6 +1,7 @@
 //! Finding the slot, or making one: after this, everything that is committed in the ERP's database will be read.
 
 use super::{WalState, Work};
+use crate::alerts;
 use crate::config::ms;
 use crate::detection::ModelOwners;
 use crate::language::Message;
@@ -11,7 +12,8 @@ use bridge_erp::odoo::database::wal::slot::{self, Server, Slot};
 use bridge_erp::odoo::database::wal::{Lsn, Target};
 use bridge_erp::odoo::database::{Database, TableMap};
 use bridge_model::Strategy;
-use bridge_store::WalPlace;
+use bridge_store::{AlertKind, AlertSubject, WalPlace};
+use serde_json::json;
 use std::sync::Arc;
 
 /// Everything that the reading needs.
@@ -55,6 +57,8 @@ pub(super) async fn prepare(
                     reason,
                     "the database's log can't be read on: everything may have changed"
                 );
+                let (subject, facts) = (AlertSubject::System(work.system.key), json!({ "reason": reason }));
+                alerts::raise(work.cx, AlertKind::WalLost, subject, facts, 1).await;
                 begin_anew(work, &database, (name, life), published, &owners).await?
             }
         },

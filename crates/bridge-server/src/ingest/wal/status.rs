@@ -63,6 +63,13 @@ impl WalReaders {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&system);
     }
 
+    /// The systems whose databases keep more of their log for us than `wal.retained_bytes_alarm`, with how much that is.
+    pub fn alarmed(&self) -> Vec<(SystemKey, u64)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let alarmed = all.iter().filter(|(_, status)| status.retained_alarm);
+        alarmed.map(|(key, status)| (*key, status.retained_bytes.unwrap_or(0))).collect()
+    }
+
     /// How a system's reader is doing; `None` if this node runs none, or it has nothing to read.
     pub fn get(&self, system: SystemKey) -> Option<WalStatus> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&system).cloned()

@@ -3,9 +3,12 @@
 //! It has a connection of its own and goes on while the store is slow: that is when the log grows.
 
 use super::{Ended, Work};
+use crate::alerts;
 use crate::config::ms;
 use crate::problem::Problem;
 use bridge_erp::odoo::database::wal::slot;
+use bridge_store::{AlertKind, AlertSubject};
+use serde_json::json;
 
 /// Looks at the slot from time to time, until it holds back more than it may.
 pub(super) async fn watch(work: &Work<'_>, name: &str) -> Result<Ended, Problem> {
@@ -43,6 +46,8 @@ pub(super) async fn watch(work: &Work<'_>, name: &str) -> Result<Ended, Problem>
                     retained_bytes = retained,
                     "the ERP's database keeps more of its log for us than wal.retained_bytes_max: the slot is dropped"
                 );
+                let facts = json!({ "reason": "wal.retained_bytes_max was reached" });
+                alerts::raise(cx, AlertKind::WalLost, AlertSubject::System(system.key), facts, 1).await;
                 return Ok(Ended::TooMuchRetained);
             }
         }

@@ -53,6 +53,16 @@ async fn polling_takes_over_from_an_add_on_that_fails_and_gives_back(setup: Setu
     company.work();
     company.end_all();
     company.owned_by(Strategy::Poll).await;
+    eventually("an alert tells of it", PATIENCE, async || {
+        let page = company.admin().await.get("/api/v1/alerts?state=open").await.expect(200);
+        let told = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|alert| alert["kind"] == "takeover" && alert["system_id"] == "main");
+        told.then_some(())
+    })
+    .await;
     let resets = |log: &[bridge_model::Change]| log.iter().filter(|change| change.body.event == Event::Reset).count();
     let log = log_of(company.app(), &company.admin().await).await;
     assert!(resets(&log) > 0, "what the add-on would have told meanwhile may be missing");

@@ -3,7 +3,7 @@
 use super::database::{ErpDatabase, PATIENCE, log_when, own, quick, register, running, status};
 use super::{OWNED, short};
 use crate::ingest::pusher::log_of;
-use crate::support::{Setup, eventually};
+use crate::support::{Client, Setup, eventually};
 use bridge_erp::Outbound;
 use bridge_erp::odoo::database::wal::{Stream, Target};
 use bridge_model::clock::SystemClock;
@@ -60,6 +60,7 @@ async fn a_lost_slot_is_answered_with_a_reset_and_reading_goes_on() {
     running(&admin).await;
     erp.drop_slots().await;
     log_when(&app, &admin, "everything is reset again", |log| resets(log) == 6).await;
+    assert!(alerted(&admin, "wal_lost").await);
     app.stop().await;
     erp.drop_slots().await;
 }
@@ -228,6 +229,8 @@ async fn a_slot_that_holds_back_too_much_is_dropped_and_everything_told_anew() {
     running(&admin).await;
     eventually("the alarm is on", PATIENCE, async || (status(&admin).await["retained_alarm"] == true).then_some(()))
         .await;
+    eventually("an alert tells of it", PATIENCE, async || alerted(&admin, "wal_retained").await.then_some(())).await;
+    assert!(!alerted(&admin, "wal_lost").await);
     // An open transaction keeps the slot where it is, however much is confirmed.
     let mut client = erp.connect().await;
     let open = client.transaction().await.unwrap();
@@ -243,8 +246,15 @@ async fn a_slot_that_holds_back_too_much_is_dropped_and_everything_told_anew() {
     erp.sql("INSERT INTO res_partner (name) VALUES ('a')").await;
     let log = log_when(&app, &admin, "reading goes on", |log| log.len() >= 5).await;
     assert_eq!(short(&log).last().unwrap(), "res.partner 1 create");
+    assert!(alerted(&admin, "wal_lost").await);
     app.stop().await;
     erp.drop_slots().await;
+}
+
+/// Whether an alert of this kind is open.
+async fn alerted(admin: &Client, kind: &str) -> bool {
+    let page = admin.get("/api/v1/alerts?state=open").await.expect(200);
+    page["items"].as_array().unwrap().iter().any(|alert| alert["kind"] == kind)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
