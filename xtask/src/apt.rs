@@ -28,7 +28,7 @@ pub(crate) fn install(packages: &[&str], stop: &Stop) -> Result<()> {
     println!("xtask: installing {names}");
     let apt_get = || {
         let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-y"]);
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-y", "-o", "Acquire::Retries=3"]);
         command
     };
     let mut update = apt_get();
@@ -105,7 +105,7 @@ impl Unstable {
 /// Downloads `packages` of this machine's own Debian release and unpacks them into `tree`.
 pub(crate) fn unpack_of_this_release(packages: &[&str], tree: &Path, stop: &Stop) -> Result<()> {
     let mut apt_get = Command::new("apt-get");
-    apt_get.args(["-q", "-o", "APT::Sandbox::User=root"]);
+    apt_get.args(["-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3"]);
     download_and_unpack(apt_get, packages, tree, stop)
 }
 

@@ -21,7 +21,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// The demo ERP's administrator.
 const ADMIN: i64 = 2;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 struct Stage {
     app: App,

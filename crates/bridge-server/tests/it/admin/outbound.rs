@@ -14,7 +14,7 @@ on_both_databases!(
     a_system_whose_address_is_no_longer_allowed_is_not_called_and_loses_nothing,
 );
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 const SYSTEMS: &str = "/api/v1/systems";
 

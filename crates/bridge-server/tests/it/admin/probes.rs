@@ -97,7 +97,7 @@ async fn the_status_tells_how_far_the_reader_is(setup: Setup) {
     register_demo_system(&admin, &erp, "demo").await;
     erp.happen();
     let newest = erp.db().last_event_id();
-    let status = eventually("the reader has read all", Duration::from_secs(20), async || {
+    let status = eventually("the reader has read all", Duration::from_mins(1), async || {
         let status = status(&admin, "demo").await;
         (status["reader"]["read_to"] == newest).then_some(status)
     })

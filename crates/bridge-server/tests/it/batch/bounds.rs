@@ -53,7 +53,7 @@ async fn an_answer_has_its_largest_size(setup: Setup) {
 }
 
 async fn a_request_has_its_time(setup: Setup) {
-    let stage = Stage::open(setup.config(|config| config.server.request_timeout_ms = 2_000)).await;
+    let stage = Stage::open(setup.config(|config| config.server.request_timeout_ms = 6_000)).await;
     stage.batch(json!([partner("Before")]), false).await;
     let faults = stage.erp.faults();
     faults.fail_method("res.partner", "create", 1, Fault::Hang);

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// The variable that names the Redis that all tests share.
 const REDIS_VARIABLE: &str = "BRIDGECORE_TEST_REDIS_URL";
 
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The service with a demo ERP, the changes of whose models are seen by these strategies.
 async fn seen(setup: Setup, models: &[(&str, Strategy)]) -> Stage {

@@ -16,7 +16,7 @@ const ADDON: &[(&str, Strategy)] = &[("res.partner", Strategy::Addon)];
 /// Captured, and nobody reads the outbox: the log tells of nothing.
 const CAPTURED: &[(&str, Strategy)] = &[("res.partner", Strategy::Capture)];
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Another node on the same database.
 struct Node {

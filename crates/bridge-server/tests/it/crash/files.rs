@@ -23,7 +23,7 @@ on_both_databases!(
     killed_between_the_bucket_and_the_row_a_file_is_not_there_and_is_removed,
 );
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 const PARTNER: [(&str, &str); 3] = [("system_id", "demo"), ("model", "res.partner"), ("record_id", "1")];
 

@@ -8,7 +8,7 @@ use bridge_store::{FoundModel, Ownership, TrackedModel};
 use serde_json::json;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 on_both_databases!(
     what_the_add_on_tells_of_a_model_that_is_not_its_own_stays_out_of_the_log,

@@ -27,7 +27,7 @@ async fn clean_up(app: &App) {
         previous_hash: None,
     };
     store.create_session(&marker).await.unwrap();
-    eventually("the clean-up has run", Duration::from_secs(20), async || {
+    eventually("the clean-up has run", Duration::from_mins(1), async || {
         bridge_server::jobs::run_due(app.context(), "test").await.unwrap();
         let done = store.session(&marker.id).await.unwrap().is_none();
         let counts = store.job_counts().await.unwrap();

@@ -6,7 +6,7 @@ use bridge_erp::fake::DemoErp;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 on_both_databases!(
     a_push_does_not_overtake_an_earlier_event_that_is_missing_too,

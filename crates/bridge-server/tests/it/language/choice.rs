@@ -83,7 +83,7 @@ async fn admins_choose_for_others(setup: Setup) {
     let path = format!("/api/v1/users/{}", ben["id"]);
     admin.put(&path, &json!({ "language": "de" })).await.expect_problem(400, "DATA_VALIDATION_FAILED");
     admin.put(&path, &json!({ "language": "fr" })).await.expect(200);
-    eventually("the session knows of it", Duration::from_secs(10), async || {
+    eventually("the session knows of it", Duration::from_mins(1), async || {
         (client.get(ME).await.expect(200)["language"] == "fr").then_some(())
     })
     .await;

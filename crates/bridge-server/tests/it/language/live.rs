@@ -5,7 +5,7 @@ const PATH: &str = "/ws/webhooks";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_speaks_the_language_that_its_request_asked_for() {
-    let app = Setup::sqlite().config(|config| config.live.auth_timeout_ms = 500).start().await;
+    let app = Setup::sqlite().start().await;
     let admin = app.admin().await;
     let mut live = Live::connect_asking(&app, PATH, Some(admin.token()), "fr").await;
     live.next_of("authenticated").await;
@@ -19,8 +19,10 @@ async fn a_connection_speaks_the_language_that_its_request_asked_for() {
     assert_eq!(live.next_of("error").await["message"], "Le champ «\u{a0}position\u{a0}» est absent");
     live.close().await;
 
-    let mut silent = Live::connect_asking(&app, PATH, None, "ar").await;
+    let hasty = Setup::sqlite().config(|config| config.live.auth_timeout_ms = 500).start().await;
+    let mut silent = Live::connect_asking(&hasty, PATH, None, "ar").await;
     assert_eq!(silent.closed().await, (4401, "لم يصل أي رمز في الوقت المحدد".to_owned()));
+    hasty.stop().await;
     let mut stranger = Live::connect_asking(&app, PATH, None, "fr").await;
     stranger.send(json!({ "type": "auth", "token": "x" })).await;
     assert_eq!(stranger.closed().await, (4401, "AUTHENTICATION_FAILED: Le jeton n’est pas valide".to_owned()));

@@ -9,7 +9,7 @@ use bridge_model::entropy::OsEntropy;
 use serde_json::json;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// With a limit whose places become free so late that no test waits for one.
 fn three_an_hour(setup: Setup, redis: &str) -> Setup {

@@ -149,7 +149,7 @@ async fn with_a_key_it_is_the_same_answer(setup: Setup) {
 }
 
 async fn a_service_that_is_killed_writes_nothing_twice(setup: Setup) {
-    const PATIENCE: Duration = Duration::from_mins(1);
+    const PATIENCE: Duration = Duration::from_mins(2);
     let (old, new) = (demo_erp().await, demo_erp().await);
     let start = async |request_timeout_ms: u32| {
         let variables = [
@@ -160,7 +160,7 @@ async fn a_service_that_is_killed_writes_nothing_twice(setup: Setup) {
         let client = process.client().await;
         (process, client)
     };
-    let (process, client) = start(2_000).await;
+    let (process, client) = start(10_000).await;
     register(&client, &old, &new).await;
     let before = new.db().ids("res.partner").len();
     new.faults().fail_method("res.partner", "load", 1, Fault::HangAfterWork);

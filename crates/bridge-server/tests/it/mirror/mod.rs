@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The demo ERP's salesperson.
 const SALES: i64 = 6;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A setup in which rounds come soon, also after failures.
 fn often(setup: &Setup) -> Setup {

@@ -84,7 +84,7 @@ async fn each_refusal_has_its_status_and_code(setup: Setup) {
 
 async fn an_erp_that_is_away_is_told_apart(setup: Setup) {
     let stage = Stage::open(setup.config(|config| {
-        config.erp.call_timeout_ms = 300;
+        config.erp.call_timeout_ms = 5_000;
         config.erp.circuit_failures_max = 1_000;
     }))
     .await;
@@ -127,7 +127,7 @@ async fn an_erp_that_is_away_is_told_apart(setup: Setup) {
 }
 
 async fn a_request_that_takes_too_long_does_not_hide_that_a_write_was_sent(setup: Setup) {
-    let stage = Stage::open(setup.config(|config| config.server.request_timeout_ms = 2_000)).await;
+    let stage = Stage::open(setup.config(|config| config.server.request_timeout_ms = 6_000)).await;
     let create = json!({ "action": "create", "model": "res.partner", "data": { "name": "Once" } });
     stage.result(create.clone()).await;
     // The system is slower than a request may be, though not slower than a call may be.

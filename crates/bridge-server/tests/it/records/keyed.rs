@@ -26,7 +26,7 @@ on_both_databases!(
     a_change_bears_the_key_of_its_write,
 );
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What the ERP is called for a write with a key.
 pub(crate) const KEYED: (&str, &str) = ("bridgecore.idempotency", "execute");
@@ -295,7 +295,7 @@ async fn whoever_goes_away_finds_the_answer_later(setup: Setup) {
 
 /// Kills the service after the ERP has done a write and before it has said so.
 pub(crate) async fn killed_in_the_middle(setup: Setup, erp: DemoErp, method: (&str, &str)) -> (Setup, DemoErp, Client) {
-    let setup = setup.config(|config| config.server.request_timeout_ms = 4_000);
+    let setup = setup.config(|config| config.server.request_timeout_ms = 12_000);
     let process = Process::start(&setup).await;
     let client = process.client().await;
     register_demo_system(&client, &erp, "demo").await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 on_both_databases!(
     a_system_that_does_not_answer_is_left_alone_and_taken_up_again,
@@ -67,7 +67,7 @@ async fn what_a_system_refuses_does_not_open_the_circuit(setup: Setup) {
 
 async fn whatever_a_system_fails_by_it_is_left_alone_until_it_answers(setup: Setup) {
     let clock = manual_clock();
-    let setup = setup.clock(Arc::<ManualClock>::clone(&clock)).config(|config| config.erp.call_timeout_ms = 700);
+    let setup = setup.clock(Arc::<ManualClock>::clone(&clock)).config(|config| config.erp.call_timeout_ms = 2_000);
     let recovery = Duration::from_mins(1);
     let stage = Stage::open(setup).await;
     // Nothing else has to be known for it, so that it is one call.

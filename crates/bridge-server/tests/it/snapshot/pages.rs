@@ -90,7 +90,7 @@ async fn pulls_go_on_from_the_snapshot_alone(setup: Setup) {
         let mut tx = erp.db().begin(2);
         tx.write("res.partner", &[partner], json!({ "city": city })).unwrap();
         tx.commit();
-        crate::support::eventually("the change arrives", std::time::Duration::from_secs(20), async || {
+        crate::support::eventually("the change arrives", std::time::Duration::from_mins(1), async || {
             let head = app.context().store.head(crate::ingest::pusher::tenant_of(&admin).await).await.unwrap();
             (head.get() >= position).then_some(())
         })

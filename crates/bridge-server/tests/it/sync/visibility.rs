@@ -153,7 +153,7 @@ async fn a_right_that_is_taken_away_is_noticed_when_it_is_no_longer_fresh() {
         tx.commit();
     };
     edit("Fes");
-    crate::support::eventually("the change arrives", Duration::from_secs(20), async || {
+    crate::support::eventually("the change arrives", Duration::from_mins(1), async || {
         (positions(&phone.pull_after("0").await) == [1]).then_some(())
     })
     .await;

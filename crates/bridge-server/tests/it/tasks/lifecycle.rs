@@ -54,7 +54,7 @@ async fn a_batch_becomes_a_task_with_the_same_results(setup: Setup) {
 async fn a_task_is_cancelled(setup: Setup) {
     let setup = setup.config(|config| {
         config.batch.rows_per_call_max = 2;
-        config.erp.call_timeout_ms = 1_500;
+        config.erp.call_timeout_ms = 8_000;
     });
     let stage = Stage::open_with(setup, demo_erp_without_addon().await).await;
     stage.batch_of_one("Before").await;
@@ -133,7 +133,7 @@ async fn a_tenant_has_so_many_tasks(setup: Setup) {
 
 async fn a_task_of_someone_who_left_goes_no_further(setup: Setup) {
     let stage =
-        Stage::open_with(setup.config(|config| config.erp.call_timeout_ms = 1_500), demo_erp_without_addon().await)
+        Stage::open_with(setup.config(|config| config.erp.call_timeout_ms = 8_000), demo_erp_without_addon().await)
             .await;
     stage.batch_of_one("Before").await;
     stage.erp.faults().fail_method("res.partner", "create", 1, Fault::Hang);
@@ -152,7 +152,7 @@ async fn a_task_of_someone_who_left_goes_no_further(setup: Setup) {
 async fn a_task_goes_on_after_a_restart(setup: Setup) {
     let setup = setup.config(|config| {
         config.batch.rows_per_call_max = 1;
-        config.tasks.lease_ms = 1_000;
+        config.tasks.lease_ms = 5_000;
     });
     let stage = Stage::open(setup).await;
     stage.erp.faults().latency_ms(20);

@@ -7,7 +7,7 @@ use crate::support::{Client, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 fn creates(name: &str, count: usize) -> Vec<Value> {
     (0..count)

@@ -88,7 +88,7 @@ async fn a_position_beyond_the_kept_log_is_told(setup: Setup) {
     assert_eq!(found(&check(&admin, "since=2026-03-10T00:00:00Z").await), (true, 4, Some(7), 3));
     assert_eq!(check(&admin, "since=0").await["resync_required"], false);
     bridge_server::jobs::run_due(app.context(), "test").await.unwrap();
-    crate::support::eventually("the log is trimmed", Duration::from_secs(20), async || {
+    crate::support::eventually("the log is trimmed", Duration::from_mins(1), async || {
         (check(&admin, "since=0").await["resync_required"] == true).then_some(())
     })
     .await;

@@ -190,7 +190,7 @@ async fn a_row_that_was_mended_in_the_erp_is_read_again(setup: Setup) {
     let bad = tx.create("update.webhook", row("not a model")).unwrap();
     let worse = tx.create("update.webhook", row("nor is this")).unwrap();
     tx.commit();
-    let ids = eventually("both rows are kept aside", Duration::from_secs(20), async || {
+    let ids = eventually("both rows are kept aside", Duration::from_mins(1), async || {
         Some(letter_ids(&admin).await).filter(|ids| ids.len() == 2)
     })
     .await;

@@ -48,7 +48,7 @@ async fn kinds_are_counted_and_sources_tell_how_they_are(setup: Setup) {
         tx.write("res.partner", &[partner], json!({ "city": city })).unwrap();
         tx.commit();
     }
-    let counted: Value = eventually("the changes arrive by the reader", Duration::from_secs(20), async || {
+    let counted: Value = eventually("the changes arrive by the reader", Duration::from_mins(1), async || {
         let counted = stats("").await;
         (counted["by_origin"]["pull"] == 3 && counted["sources"][1]["reader"]["lag_seconds"].is_number())
             .then_some(counted)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_postgres::NoTls;
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 const POSTGRES_VARIABLE: &str = "BRIDGECORE_TEST_POSTGRES_URL";
 

@@ -51,7 +51,7 @@ async fn a_lost_slot_is_answered_with_a_reset_and_reading_goes_on() {
     erp.sql("INSERT INTO res_partner (name) VALUES ('nobody was told')").await;
     let app = setup.start().await;
     let admin = app.admin().await;
-    log_when(&app, &admin, "everything is reset", |log| resets(log) == 4).await;
+    log_when(&app, &admin, "everything is reset", |log| resets(log) >= 4).await;
     erp.sql("INSERT INTO res_partner (name) VALUES ('b')").await;
     let log = log_when(&app, &admin, "reading goes on", |log| log.len() >= 5).await;
     let expected = ["res.partner all reset", "sale.order all reset", "res.partner 2 create"];
@@ -59,7 +59,7 @@ async fn a_lost_slot_is_answered_with_a_reset_and_reading_goes_on() {
     // While it reads as well.
     running(&admin).await;
     erp.drop_slots().await;
-    log_when(&app, &admin, "everything is reset again", |log| resets(log) == 6).await;
+    log_when(&app, &admin, "everything is reset again", |log| resets(log) >= 6).await;
     assert!(alerted(&admin, "wal_lost").await);
     app.stop().await;
     erp.drop_slots().await;
@@ -80,7 +80,7 @@ async fn a_model_that_is_being_taken_over_is_reset_as_well() {
     step(Ownership::HandOver(Strategy::Wal)).await;
     // It may have said that it is ready, and its predecessor may have looked for the last time.
     erp.drop_slots().await;
-    let log = log_when(&app, &admin, "everything is reset", |log| resets(log) == 4).await;
+    let log = log_when(&app, &admin, "everything is reset", |log| resets(log) >= 4).await;
     assert_eq!(short(&log[2..]), ["res.partner all reset", "sale.order all reset"]);
     app.stop().await;
     erp.drop_slots().await;
@@ -132,7 +132,7 @@ async fn what_comes_again_is_another_history_only_if_it_should_be_known() {
     kept.execute("UPDATE wal_places SET read_to = $1", &[&end]).await.unwrap();
     let app = setup.start().await;
     let admin = app.admin().await;
-    log_when(&app, &admin, "everything is reset", |log| resets(log) == resets(&read_on) + 2).await;
+    log_when(&app, &admin, "everything is reset", |log| resets(log) >= resets(&read_on) + 2).await;
     app.stop().await;
     erp.drop_slots().await;
 }
@@ -147,7 +147,7 @@ async fn a_restored_database_is_noticed() {
     erp.sql("INSERT INTO res_partner (name) VALUES ('a')").await;
     log_when(&app, &admin, "the first is told", |log| log.len() == 3).await;
     erp.recreate().await;
-    log_when(&app, &admin, "everything is reset", |log| resets(log) == 4).await;
+    log_when(&app, &admin, "everything is reset", |log| resets(log) >= 4).await;
     erp.sql("INSERT INTO res_partner (name) VALUES ('b')").await;
     let log = log_when(&app, &admin, "reading goes on", |log| log.len() >= 6).await;
     // The record has the same id, and the change is another one.
@@ -242,7 +242,7 @@ async fn a_slot_that_holds_back_too_much_is_dropped_and_everything_told_anew() {
     })
     .await;
     open.rollback().await.unwrap();
-    log_when(&app, &admin, "everything is reset", |log| resets(log) == 4).await;
+    log_when(&app, &admin, "everything is reset", |log| resets(log) >= 4).await;
     erp.sql("INSERT INTO res_partner (name) VALUES ('a')").await;
     let log = log_when(&app, &admin, "reading goes on", |log| log.len() >= 5).await;
     assert_eq!(short(&log).last().unwrap(), "res.partner 1 create");
@@ -271,7 +271,7 @@ async fn a_slot_that_nobody_needs_any_more_is_removed() {
     store.move_ownership(system.tenant, system.key, &cuts, None).await.unwrap();
     eventually("the slot is removed", PATIENCE, async || erp.slots().await.is_empty().then_some(())).await;
     own(&app, &system, &[("res.partner", Strategy::Wal)]).await;
-    log_when(&app, &admin, "it begins anew", |log| resets(log) == 3).await;
+    log_when(&app, &admin, "it begins anew", |log| resets(log) >= 3).await;
     app.stop().await;
     erp.drop_slots().await;
 }
