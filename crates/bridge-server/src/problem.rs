@@ -273,3 +273,26 @@ impl Problem {
         problem.caused_by(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_documented_errors_are_all_that_there_are() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/API.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let table = page.split("| status | `error` | `code` |").nth(1).unwrap();
+        let mut documented = BTreeSet::new();
+        for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            for code in cells[3].split('`').skip(1).step_by(2) {
+                documented.insert((cells[1].to_owned(), cells[2].trim_matches('`').to_owned(), code.to_owned()));
+            }
+        }
+        let known =
+            |kind: &ProblemKind| (kind.status().to_string(), kind.exception().to_owned(), kind.code().to_owned());
+        assert_eq!(documented, ProblemKind::ALL.iter().map(known).collect());
+    }
+}
