@@ -148,6 +148,9 @@ impl Guard {
 
     /// Waits for a free exchange, within the bound.
     pub(crate) async fn exchange(&self) -> Result<SemaphorePermit<'_>, ErpError> {
+        if let Ok(permit) = self.exchanges.try_acquire() {
+            return Ok(permit);
+        }
         let wait = Duration::from_millis(self.options.calls_wait_ms);
         match tokio::time::timeout(wait, self.exchanges.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),

@@ -8,12 +8,13 @@ use crate::adapter::Connection;
 use crate::pool::ClientOptions;
 use crate::{ErpError, ErpErrorClass, ErpErrorKind};
 use bridge_model::{Clock, Entropy};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::Instrument as _;
 use tracing::field::Empty;
+use tracing::{Instrument as _, Level};
 
 /// The way to one Odoo's models.
 #[derive(Debug)]
@@ -38,6 +39,15 @@ pub(super) struct Call<'a> {
     pub(super) args: Vec<Value>,
     /// The arguments by name.
     pub(super) kwargs: Map<String, Value>,
+}
+
+/// What `call_kw` is called with, in the order of the names.
+#[derive(Serialize)]
+struct WebParams<'a> {
+    args: &'a [Value],
+    kwargs: &'a Map<String, Value>,
+    method: &'a str,
+    model: &'a str,
 }
 
 impl Caller {
@@ -110,22 +120,30 @@ impl Caller {
             tracing::info_span!("erp.call", system.host = host, model, method, duration_ms = Empty, outcome = Empty);
         let start = self.clock.now();
         let outcome = step.instrument(span.clone()).await;
-        span.record("duration_ms", (self.clock.now().as_micros() - start.as_micros()) / 1_000);
-        match &outcome {
-            Ok(_) => span.record("outcome", "ok"),
-            Err(error) => span.record("outcome", tracing::field::debug(error.kind)),
-        };
-        // Without a line in it a span is seen by nobody who reads the log.
-        span.in_scope(|| tracing::debug!("called"));
+        // The span's fields are written into lines, and this is its last one.
+        if tracing::enabled!(Level::DEBUG) {
+            span.record("duration_ms", (self.clock.now().as_micros() - start.as_micros()) / 1_000);
+            match &outcome {
+                Ok(_) => span.record("outcome", "ok"),
+                Err(error) => span.record("outcome", tracing::field::debug(error.kind)),
+            };
+            span.in_scope(|| tracing::debug!("called"));
+        }
         outcome
     }
 
     async fn in_session(&self, call: &Call<'_>) -> Result<Value, ErpError> {
         let session = self.login.current(&self.client).await.map_err(ErpError::unsent)?;
-        let error = match self.send(&session, call).await {
-            Ok(result) => return Ok(result),
-            Err(error) => error,
-        };
+        match self.send(&session, call).await {
+            Ok(result) => Ok(result),
+            // It needs much more room than a call that succeeds.
+            Err(error) => Box::pin(self.after_refusal(session, call, error)).await,
+        }
+    }
+
+    /// What becomes of a call that was answered with an error: what it means is found out, and if it was that of a
+    /// session that is over, the call is sent again.
+    async fn after_refusal(&self, session: Arc<Session>, call: &Call<'_>, error: ErpError) -> Result<Value, ErpError> {
         let is_over = error.kind == ErpErrorKind::SessionExpired || is_key_refused(&error, &session);
         if is_over || self.is_lost(&session, &error).await? {
             // What meets the end of its session is not run.
@@ -193,7 +211,7 @@ impl Caller {
         let [database, uid, secret] = self.login.credential(session.uid);
         let args = json!([database, uid, secret, model, method, args, kwargs]);
         let params = json!({"service": "object", "method": "execute_kw", "args": args});
-        Ok(jsonrpc::send(&self.client, "/jsonrpc", params, None, Some(model)).await?.result)
+        Ok(jsonrpc::send(&self.client, "/jsonrpc", &params, None, Some(model)).await?.result)
     }
 
     /// Sends a call in a session with a cookie.
@@ -201,8 +219,8 @@ impl Caller {
         let Call { model, method, args, kwargs } = call;
         let session_id = session.session_id();
         let path = format!("/web/dataset/call_kw/{model}/{method}");
-        let params = json!({"model": model, "method": method, "args": args, "kwargs": kwargs});
-        let reply = jsonrpc::send(&self.client, &path, params, session_id.as_deref(), Some(model)).await?;
+        let params = WebParams { args, kwargs, method, model };
+        let reply = jsonrpc::send(&self.client, &path, &params, session_id.as_deref(), Some(model)).await?;
         let Reply { result, session_id } = reply;
         if let Some(session_id) = session_id {
             session.renewed(session_id);
@@ -216,7 +234,7 @@ impl Caller {
         let Some(session_id) = session.session_id().filter(|_| is_not_found(error)) else {
             return Ok(false);
         };
-        match jsonrpc::send(&self.client, "/web/session/get_session_info", json!({}), Some(&session_id), None).await {
+        match jsonrpc::send(&self.client, "/web/session/get_session_info", &json!({}), Some(&session_id), None).await {
             Ok(reply) => Ok(reply.result["uid"].as_i64() != Some(session.uid)),
             Err(error) if error.kind == ErpErrorKind::SessionExpired || is_not_found(&error) => Ok(true),
             Err(error) => Err(error),

@@ -8,9 +8,10 @@ use crate::pool::ClientOptions;
 use crate::tls_config;
 use crate::{ErpError, ErpErrorKind};
 use bridge_model::Clock;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::redirect;
 use std::error::Error as StdError;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,12 +19,11 @@ use std::time::Duration;
 use url::Url;
 
 /// The kept HTTP client of one Odoo.
-#[derive(Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
     /// Where the system is, if its URL names an address and no name that has to be looked up.
     address: Option<IpAddr>,
-    base: String,
+    base: Url,
     host: String,
     outbound: Outbound,
     guard: Arc<Guard>,
@@ -96,8 +96,8 @@ impl Client {
         });
         Ok(Self {
             http,
-            base: url.as_str().trim_end_matches('/').to_owned(),
             address: address_in(&url),
+            base: url,
             host,
             outbound: options.outbound.clone(),
             guard,
@@ -139,11 +139,13 @@ impl Client {
     }
 
     async fn exchange(&self, outgoing: Outgoing<'_>) -> Result<Incoming, ErpError> {
-        let url = format!("{}{}", self.base, outgoing.path);
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), outgoing.path));
         let mut request = match outgoing.body {
             None => self.http.get(url),
             Some((content_type, body)) => {
-                self.http.post(url).header(CONTENT_TYPE, content_type).header(ACCEPT, content_type).body(body)
+                let content_type = HeaderValue::from_static(content_type);
+                self.http.post(url).header(CONTENT_TYPE, content_type.clone()).header(ACCEPT, content_type).body(body)
             }
         };
         for (name, value) in outgoing.headers {
@@ -177,6 +179,12 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("host", &self.host).finish_non_exhaustive()
     }
 }
 

@@ -4,8 +4,8 @@ use super::client::{Client, Outgoing};
 use super::errors;
 use crate::{ErpError, ErpErrorKind};
 use reqwest::header::{COOKIE, HeaderMap, SET_COOKIE};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The good end of an exchange.
 #[derive(Debug)]
@@ -20,13 +20,16 @@ pub(super) struct Reply {
 pub(super) async fn send(
     client: &Client,
     path: &str,
-    params: Value,
+    params: &impl Serialize,
     session_id: Option<&str>,
     model: Option<&str>,
 ) -> Result<Reply, ErpError> {
-    let body = json!({"jsonrpc": "2.0", "method": "call", "id": client.next_id(), "params": params}).to_string();
+    let request = Request { id: client.next_id(), jsonrpc: "2.0", method: "call", params };
+    let body = serde_json::to_vec(&request).map_err(|error| {
+        ErpError::new(ErpErrorKind::InvalidRequest, "the call can't be written as JSON").caused_by(error)
+    })?;
     let headers = session_id.map(|session_id| (COOKIE, format!("session_id={session_id}"))).into_iter().collect();
-    let body = Some(("application/json", body.into_bytes()));
+    let body = Some(("application/json", body));
     let incoming = client.fetch(Outgoing { path, body, headers, refusal_has_body: false }).await?;
     let result = parse(&incoming.body, model)?;
     Ok(Reply { result, session_id: session_id_in(&incoming.headers) })
@@ -36,6 +39,14 @@ fn session_id_in(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
     let mut values = cookies.filter_map(|cookie| cookie.split(';').next()?.trim().strip_prefix("session_id="));
     values.find(|value| !value.is_empty()).map(str::to_owned)
+}
+
+#[derive(Serialize)]
+struct Request<'a, P> {
+    id: u64,
+    jsonrpc: &'a str,
+    method: &'a str,
+    params: &'a P,
 }
 
 #[derive(Deserialize)]

@@ -164,7 +164,7 @@ impl Login {
         let mut state = self.state.lock().await;
         match &state.session {
             Some(session) => Ok(Arc::clone(session)),
-            None => self.log_in(&mut state, attempts_seen, client).await,
+            None => Box::pin(self.log_in(&mut state, attempts_seen, client)).await,
         }
     }
 
@@ -178,7 +178,7 @@ impl Login {
             return Ok(Arc::clone(session));
         }
         state.session = None;
-        self.log_in(&mut state, attempts_seen, client).await
+        Box::pin(self.log_in(&mut state, attempts_seen, client)).await
     }
 
     /// A new session whatever there is, to see whether the credential is still good.
@@ -191,7 +191,7 @@ impl Login {
             return Ok(Arc::clone(session));
         }
         state.session = None;
-        self.log_in(&mut state, attempts_seen, client).await
+        Box::pin(self.log_in(&mut state, attempts_seen, client)).await
     }
 
     /// The arguments with which `/jsonrpc` calls begin.
@@ -199,6 +199,7 @@ impl Login {
         [self.database.as_str().into(), uid.into(), self.secret.as_str().into()]
     }
 
+    /// Seldom needed and large, so that whoever awaits it gives it a place of its own.
     async fn log_in(&self, state: &mut State, attempts_seen: u64, client: &Client) -> Result<Arc<Session>, ErpError> {
         if let Some(failure) = &state.failure {
             let shared = self.attempts.load(Ordering::SeqCst) > attempts_seen;
@@ -279,7 +280,7 @@ impl Login {
             Way::Password => {
                 let args = json!([self.database, self.username, self.secret, {}]);
                 let params = json!({"service": "common", "method": "authenticate", "args": args});
-                self.uid_in(&jsonrpc::send(client, "/jsonrpc", params, None, None).await?.result)?
+                self.uid_in(&jsonrpc::send(client, "/jsonrpc", &params, None, None).await?.result)?
             }
             Way::Xml => {
                 let [database, username, secret] = [&self.database, &self.username, &self.secret];
@@ -293,7 +294,7 @@ impl Login {
     /// `None` if the server wants more than a password.
     async fn with_cookie(&self, client: &Client) -> Result<Option<Session>, ErpError> {
         let params = json!({"db": self.database, "login": self.username, "password": self.secret});
-        let reply = jsonrpc::send(client, "/web/session/authenticate", params, None, None).await?;
+        let reply = jsonrpc::send(client, "/web/session/authenticate", &params, None, None).await?;
         let found = reply.result["uid"].as_i64().zip(reply.session_id);
         Ok(found.map(|(uid, cookie)| Session { uid, cookie: Some(Mutex::new(cookie)), way: Way::Cookie }))
     }
@@ -317,7 +318,7 @@ impl Login {
         if !is_json2 && error.name.as_deref() != Some(errors::OPERATIONAL_ERROR) {
             return error;
         }
-        let listed = jsonrpc::send(client, "/web/database/list", json!({}), None, None).await;
+        let listed = jsonrpc::send(client, "/web/database/list", &json!({}), None, None).await;
         let away = match listed {
             Ok(reply) => {
                 reply.result.as_array().is_some_and(|names| names.iter().any(|name| *name == self.database.as_str()))

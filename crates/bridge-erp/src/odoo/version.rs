@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// The version in full and its leading number.
 pub(super) async fn ask(client: &Client) -> Result<(String, u32), ErpError> {
-    let error = match jsonrpc::send(client, "/web/webclient/version_info", json!({}), None, None).await {
+    let error = match jsonrpc::send(client, "/web/webclient/version_info", &json!({}), None, None).await {
         Ok(reply) => return read(&reply.result["server_version"]),
         Err(error) => error,
     };
@@ -18,7 +18,7 @@ pub(super) async fn ask(client: &Client) -> Result<(String, u32), ErpError> {
     }
     // Behind a proxy that lets only some of the addresses through.
     let params = json!({"service": "common", "method": "version", "args": []});
-    let error = match jsonrpc::send(client, "/jsonrpc", params, None, None).await {
+    let error = match jsonrpc::send(client, "/jsonrpc", &params, None, None).await {
         Ok(reply) => return read(&reply.result["server_version"]),
         Err(error) => error,
     };

@@ -5,12 +5,12 @@
 //! follows it.
 
 use super::error;
-use super::extract::RequestId;
 use super::learned::Learned;
 use super::limited;
 use super::linger::Rest;
 use super::time_out::Waiting;
 use super::transfer;
+use crate::audit::RequestId;
 use crate::config::ms;
 use crate::context::Context;
 use crate::language::Message;
@@ -111,7 +111,7 @@ where
         let visit = Visit::begin(&cx, &request);
         let span = visit.span.clone();
         request.extensions_mut().insert(visit.learned.clone());
-        request.extensions_mut().insert(RequestId(visit.id.clone()));
+        request.extensions_mut().insert(visit.id.clone());
         DefaultBodyLimit::max(body_bytes_max).apply(&mut request);
         let (request, rest) = Rest::lend(request);
         let (request, waiting) = Waiting::watch(request);
@@ -163,7 +163,7 @@ const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
 
 /// A request from its arrival to its answer.
 struct Visit {
-    id: String,
+    id: RequestId,
     span: Span,
     learned: Learned,
     method: &'static str,
@@ -174,12 +174,12 @@ struct Visit {
 
 impl Visit {
     fn begin(cx: &Context, request: &Request) -> Self {
-        let id = given_id(request.headers()).unwrap_or_else(|| cx.entropy.hex(16));
+        let id = RequestId::from(given_id(request.headers()).unwrap_or_else(|| cx.entropy.hex(16)));
         // The path only: a query can hold a token.
         let path = request.uri().path();
         let span = tracing::info_span!(
             "request",
-            request.id = id,
+            request.id = id.as_str(),
             http.method = request.method().as_str(),
             http.path = path,
             http.status = tracing::field::Empty,
@@ -210,7 +210,7 @@ impl Visit {
         let bytes = response.body().size_hint().exact();
         cx.metrics.answered(self.method, endpoint, response.status().as_str(), duration.as_secs_f64(), bytes);
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::try_from(self.id) {
+        if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(API_VERSION, self.version);

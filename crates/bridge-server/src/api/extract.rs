@@ -110,10 +110,6 @@ fn of_form(error: MultipartError, cx: &Context) -> Problem {
     Problem::new(ProblemKind::Invalid, Message::form_unreadable()).caused_by(error)
 }
 
-/// The id of a request, put into it at the entrance.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
-
 /// The query string.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
@@ -161,9 +157,9 @@ impl FromRequestParts<Context> for Caller {
         if let Counted::Of(class) = counted(parts.method.as_str(), pattern) {
             limits::count(cx, learned.noted(), Who::from(&caller), class).await?;
         }
-        let request_id = parts.extensions.get().map(|RequestId(id)| id.clone());
+        let request_id = parts.extensions.get().cloned();
         let address = parts.extensions.get().and_then(|Peer(address)| *address);
-        Ok(Self { origin: Origin { request_id, address: address.map(|address| address.to_string()) }, ..caller })
+        Ok(Self { origin: Origin { request_id, address }, ..caller })
     }
 }
 

@@ -78,7 +78,7 @@ impl Change {
         NewAuditEntry {
             tenant: caller.tenant,
             user: caller.user,
-            username: caller.username.clone(),
+            username: caller.username.to_string(),
             acting_as: None,
             system_id: self.system_id,
             model: format!("bridgecore.{}", self.kind),
@@ -87,9 +87,9 @@ impl Change {
             values: bounded(values, cx.config.audit.values_bytes_max),
             outcome: AuditOutcome::Unknown,
             code: None,
-            request_id: caller.origin.request_id.clone(),
+            request_id: caller.origin.request_id.clone().map(String::from),
             idempotency_key: None,
-            address: caller.origin.address.clone(),
+            address: caller.origin.address.map(|address| address.to_string()),
         }
     }
 }

@@ -13,12 +13,38 @@ pub(crate) use hide::{Hide, bounded};
 pub use list::{AuditPage, AuditView, ListAudit, OutcomeWord, list};
 
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Its id.
-    pub request_id: Option<String>,
+    pub request_id: Option<RequestId>,
     /// The address that it comes from.
-    pub address: Option<String>,
+    pub address: Option<IpAddr>,
+}
+
+/// The id of a request. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for RequestId {
+    fn from(id: String) -> Self {
+        Self(id.into())
+    }
+}
+
+impl From<RequestId> for String {
+    fn from(id: RequestId) -> Self {
+        (*id.0).to_owned()
+    }
 }

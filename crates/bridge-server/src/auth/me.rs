@@ -66,7 +66,7 @@ pub async fn update_me(cx: &Context, caller: Caller, request: UpdateMe) -> Resul
             if cx.store.set_user_language(caller.tenant, caller.user, language).await? { Ok(()) } else { Err(ended()) }
         })
         .await?;
-        cx.auth.sessions.forget(&caller.session);
+        cx.auth.sessions.forget(&*caller.session);
     }
     me(cx, Caller { language: request.language, ..caller }).await
 }
@@ -79,7 +79,7 @@ pub async fn me(cx: &Context, caller: Caller) -> Result<Me, Problem> {
     };
     Ok(Me {
         id: caller.user,
-        username: caller.username,
+        username: caller.username.to_string(),
         role: caller.role.as_str(),
         tenant_id: caller.tenant,
         odoo_user_id: caller.odoo_user_id,

@@ -51,10 +51,18 @@ pub struct Auth {
 }
 
 /// A session and its user, as they were in the database a moment ago.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct KnownSession {
-    session: Session,
-    user: User,
+    ends_at: Timestamp,
+    /// The user, for a request that asks for nothing. Each request has a copy.
+    caller: Caller,
+}
+
+impl KnownSession {
+    fn of((session, user): (Session, User)) -> Self {
+        let Session { id, expires_at, .. } = session;
+        Self { ends_at: expires_at, caller: Caller::new(user, None, id, expires_at) }
+    }
 }
 
 impl Auth {
@@ -103,7 +111,7 @@ pub struct Caller {
     /// The user.
     pub user: UserId,
     /// The name the user logs in with.
-    pub username: String,
+    pub username: Arc<str>,
     /// What the user may do.
     pub role: Role,
     /// The user's id in the ERP, if linked.
@@ -115,7 +123,7 @@ pub struct Caller {
     /// The language that the request asks for, if it is one of ours.
     pub asked_language: Option<Language>,
     /// The id of the log-in session.
-    pub session: String,
+    pub session: Arc<str>,
     /// When the access token runs out.
     pub expires_at: Timestamp,
     /// Where the request comes from.
@@ -132,20 +140,20 @@ impl Caller {
         asked_language: Option<Language>,
     ) -> Result<Option<Self>, StoreError> {
         let user = cx.store.user(tenant, user).await?.filter(|user| user.active);
-        Ok(user.map(|user| Self::new(&user, asked_language, String::new(), cx.clock.now())))
+        Ok(user.map(|user| Self::new(user, asked_language, String::new(), cx.clock.now())))
     }
 
-    fn new(user: &User, asked_language: Option<Language>, session: String, expires_at: Timestamp) -> Self {
+    fn new(user: User, asked_language: Option<Language>, session: String, expires_at: Timestamp) -> Self {
         Self {
             tenant: user.tenant,
             user: user.id,
-            username: user.username.clone(),
+            username: user.username.into(),
             role: user.role,
             odoo_user_id: user.odoo_user_id,
             odoo_system: user.odoo_system,
-            language: user.language.clone(),
+            language: user.language,
             asked_language,
-            session,
+            session: session.into(),
             expires_at,
             origin: Origin::default(),
         }
@@ -201,22 +209,21 @@ async fn session_user(
     asked_language: Option<Language>,
 ) -> Result<Caller, Problem> {
     let now = cx.clock.now();
-    let load = async { Ok(load_session(cx, session).await?.map(Arc::new)) };
+    let load = async { Ok(load_session(cx, session).await?.map(KnownSession::of).map(Arc::new)) };
     let known = cx.auth.sessions.get(session, now, load).await?.ok_or_else(ended)?;
-    let KnownSession { session, user } = &*known;
-    if session.expires_at <= now {
+    if known.ends_at <= now {
         return Err(ended());
     }
-    Ok(Caller::new(user, asked_language, session.id.clone(), expires_at))
+    Ok(Caller { asked_language, expires_at, ..known.caller.clone() })
 }
 
 /// Reads a session that was not revoked, with its user if active.
-async fn load_session(cx: &Context, id: &str) -> Result<Option<KnownSession>, Problem> {
+async fn load_session(cx: &Context, id: &str) -> Result<Option<(Session, User)>, Problem> {
     let Some(session) = cx.store.session(id).await?.filter(|session| session.revoked_at.is_none()) else {
         return Ok(None);
     };
     let user = cx.store.user(session.tenant, session.user).await?.filter(|user| user.active);
-    Ok(user.map(|user| KnownSession { session, user }))
+    Ok(user.map(|user| (session, user)))
 }
 
 fn ended() -> Problem {

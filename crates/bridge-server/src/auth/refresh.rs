@@ -1,7 +1,7 @@
 //! From a refresh token to a new access token.
 
 use super::token::{Owner, TokenKind, Tokens, refused, sha256_hex};
-use super::{KnownSession, ended, load_session, login};
+use super::{ended, load_session, login};
 use crate::context::Context;
 use crate::language::Message;
 use crate::limits::{self, Class, Noted, Who};
@@ -55,7 +55,7 @@ pub async fn refresh(
     let hash = sha256_hex(token);
     for tried in 0..TRIES_MAX {
         // From the database, not from the cache, which need not know of a rotation on another node.
-        let KnownSession { session, user } = load_session(cx, &claims.sid).await?.ok_or_else(ended)?;
+        let (session, user) = load_session(cx, &claims.sid).await?.ok_or_else(ended)?;
         if session.expires_at <= now {
             return Err(ended());
         }

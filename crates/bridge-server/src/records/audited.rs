@@ -169,7 +169,7 @@ impl Acting {
         NewAuditEntry {
             tenant: by.tenant,
             user: by.user,
-            username: by.username.clone(),
+            username: by.username.to_string(),
             acting_as: Some(if self.own_user().is_some() { "own" } else { "system" }.to_owned()),
             system_id: Some(self.system.system_id.clone()),
             model: model.to_string(),
@@ -178,9 +178,9 @@ impl Acting {
             values: bounded(values, self.cx.config.audit.values_bytes_max),
             outcome: AuditOutcome::Unknown,
             code: None,
-            request_id: by.origin.request_id.clone(),
+            request_id: by.origin.request_id.clone().map(String::from),
             idempotency_key: self.keyed.as_ref().map(|keyed| keyed.label().to_owned()),
-            address: by.origin.address.clone(),
+            address: by.origin.address.map(|address| address.to_string()),
         }
     }
 

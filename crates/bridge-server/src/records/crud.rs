@@ -174,8 +174,7 @@ impl Output {
     pub(crate) fn into_value(self) -> Result<Value, Problem> {
         match self {
             Self::Value(value) => Ok(value),
-            Self::Text(text) => serde_json::from_str(text.get())
-                .map_err(|error| Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error)),
+            Self::Text(text) => serde_json::from_str(text.get()).map_err(not_json),
         }
     }
 }
@@ -248,7 +247,7 @@ async fn counted(
     if let Err(problem) = &outcome
         && request.action.is_write()
     {
-        acting.note_refused(request, problem).await;
+        Box::pin(acting.note_refused(request, problem)).await;
     }
     cx.metrics.operated(&acting.system.system_type, &request.model, is_real, request.action.as_str(), status);
     outcome
@@ -261,6 +260,24 @@ async fn act(
     options: &Options,
     freshness: Freshness,
 ) -> Result<CrudAnswer, Problem> {
+    match request.action {
+        Action::Read | Action::Search | Action::Count => {
+            let read = || Box::pin(look_up(acting, request, options));
+            let (result, cache) = cache::answer(acting, request, options, freshness, read).await?;
+            Ok(CrudAnswer::of(Some(result), None, Some(cache)))
+        }
+        // Each of these needs much more room than what is read most, an answer that is kept.
+        _ => Box::pin(act_unkept(acting, caller, request, options)).await,
+    }
+}
+
+/// The same for what is never kept.
+async fn act_unkept(
+    acting: &Acting,
+    caller: &Caller,
+    request: &CrudRequest,
+    options: &Options,
+) -> Result<CrudAnswer, Problem> {
     let cx = &acting.cx;
     let result = match request.action {
         Action::Create => create(acting, request, options).await?,
@@ -271,11 +288,7 @@ async fn act(
             let message = cx.texts.say(caller.speaks(), &Message::records_deleted(ids.len()));
             return Ok(CrudAnswer::of(None, Some(message), None));
         }
-        Action::Read | Action::Search | Action::Count => {
-            let read = look_up(acting, request, options);
-            let (result, cache) = cache::answer(acting, request, options, freshness, read).await?;
-            return Ok(CrudAnswer::of(Some(result), None, Some(cache)));
-        }
+        Action::Read | Action::Search | Action::Count => look_up(acting, request, options).await?,
         Action::Fields => acting.describe(&request.model, request.fields.as_deref(), options).await?.into(),
         Action::Call => call(acting, request, options).await?,
     };
@@ -387,9 +400,26 @@ async fn read_back<'n>(
         .collect()
 }
 
+/// Room for what stands around a result, in bytes.
+const ENVELOPE_BYTES: usize = 64;
+
+/// Room for an answer of some twenty records, in bytes: a longer one grows.
+const ANSWER_BYTES: usize = 4 * 1024;
+
 impl CrudAnswer {
     fn of(result: Option<Output>, message: Option<String>, cache: Option<CacheUse>) -> Self {
         Self { success: true, result, message, cache, is_replayed: false }
+    }
+
+    /// The answer as JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>, Problem> {
+        let bytes = match &self.result {
+            Some(Output::Text(text)) => text.get().len() + ENVELOPE_BYTES,
+            _ => ANSWER_BYTES,
+        };
+        let mut json = Vec::with_capacity(bytes);
+        serde_json::to_writer(&mut json, self).map_err(not_json)?;
+        Ok(json)
     }
 
     /// What is kept of it for those who ask again with the same key: all of it, or if that is too long, the ids of its
@@ -479,6 +509,10 @@ pub(crate) fn ids_alone(result: &Value) -> Value {
         record if is_record(record) => id_of(record),
         _ => Value::Null,
     }
+}
+
+fn not_json(error: serde_json::Error) -> Problem {
+    Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error)
 }
 
 fn missing(field: &str) -> Problem {

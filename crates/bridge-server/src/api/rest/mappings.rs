@@ -177,5 +177,7 @@ async fn crud(
     Body(request): Body<EntityRequest>,
 ) -> Result<Response, Problem> {
     limits::count(&cx, learned.noted(), (&caller).into(), request.action.into()).await?;
-    records::crud_entity(&cx, &caller, &system_id, &entity, request, wishes(&headers, key)).await.map(answered)
+    records::crud_entity(&cx, &caller, &system_id, &entity, request, wishes(&headers, key))
+        .await
+        .and_then(|answer| answered(&answer))
 }

@@ -10,7 +10,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::records::{self, CrudAnswer, CrudRequest, Freshness, IdempotencyKey, Once, Wishes};
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bridge_model::SystemId;
@@ -89,16 +89,17 @@ async fn crud(
     Body(request): Body<CrudRequest>,
 ) -> Result<Response, Problem> {
     limits::count(&cx, learned.noted(), (&caller).into(), request.action.into()).await?;
-    records::crud(&cx, &caller, &system_id, request, wishes(&headers, key)).await.map(answered)
+    records::crud(&cx, &caller, &system_id, request, wishes(&headers, key)).await.and_then(|answer| answered(&answer))
 }
 
 /// The answer, with what the cache and the key had to do with it.
-pub(super) fn answered(answer: CrudAnswer) -> Response {
+pub(super) fn answered(answer: &CrudAnswer) -> Result<Response, Problem> {
     let cache = answer.cache.map(|cache| (X_CACHE, HeaderValue::from_static(cache.as_str())));
     let replayed = answer.is_replayed.then_some((REPLAYED, HeaderValue::from_static("true")));
-    let mut response = Json(answer).into_response();
+    let mut response =
+        ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], answer.to_json()?).into_response();
     response.headers_mut().extend(cache.into_iter().chain(replayed));
-    response
+    Ok(response)
 }
 
 /// Says what the cache had to do with an answer.

@@ -56,6 +56,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use shared::Shared;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use writes::{Counted, Writes};
@@ -242,6 +243,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Gives a kept answer, and counts it.
+    fn hit(&self, entry: &Entry, request: &CrudRequest) -> (Output, CacheUse) {
+        self.seen.hits.fetch_add(1, Ordering::Relaxed);
+        self.cx.metrics.cache_hits.with_label_values(&[request.action.as_str()]).inc();
+        (Output::Text(Arc::clone(&entry.text)), CacheUse::Hit)
+    }
+
     /// `None`: our own database can't be asked, so that nothing can be said of what is kept.
     async fn moment(&self) -> Option<Moment> {
         let Self { cx, key, seen, owners } = self;
@@ -257,12 +265,15 @@ impl Reader<'_> {
 }
 
 /// The answer to a request that reads: a kept one, or what `read` gives.
-pub(super) async fn answer(
+///
+/// What is done where nothing is kept has a place of its own: it needs much more room than to find a kept answer, and
+/// every request would bring that along.
+pub(super) async fn answer<R: Future<Output = Result<Value, Problem>>>(
     acting: &Acting,
     request: &CrudRequest,
     options: &Options,
     freshness: Freshness,
-    read: impl Future<Output = Result<Value, Problem>>,
+    read: impl FnOnce() -> Pin<Box<R>>,
 ) -> Result<(Output, CacheUse), Problem> {
     let cx = &acting.cx;
     let (cache, settings) = (&cx.records.cache, &cx.config.cache);
@@ -270,50 +281,61 @@ pub(super) async fn answer(
     acting.check(&request.model, Operation::Read)?;
     let key = (settings.enabled && freshness != Freshness::Unkept).then(|| Key::of(acting, request, options)).flatten();
     let Some(key) = key.filter(|key| key.asked.len() <= settings.entry_bytes_max) else {
-        return Ok((Output::Value(read.await?), CacheUse::Bypass));
+        return Ok((Output::Value(read().await?), CacheUse::Bypass));
     };
     let owners = owners(cx, &acting.system).await?;
     let seen = cache.seen(key.tenant);
     let reader = Reader { cx, key: &key, seen: &seen, owners: &owners };
     let Some(now) = reader.moment().await else {
-        return Ok((Output::Value(read.await?), CacheUse::Bypass));
+        return Ok((Output::Value(read().await?), CacheUse::Bypass));
     };
-    let operation = request.action.as_str();
-    let hit = |entry: &Entry| {
-        seen.hits.fetch_add(1, Ordering::Relaxed);
-        cx.metrics.cache_hits.with_label_values(&[operation]).inc();
-        Ok((Output::Text(Arc::clone(&entry.text)), CacheUse::Hit))
-    };
-    let may_be_kept = freshness == Freshness::Any;
-    if may_be_kept && let Some(entry) = cache.look(&reader, now) {
-        return hit(&entry);
-    }
-    let Some(made) = own::made_of(acting, &owners, request, options).await? else {
-        return Ok((Output::Value(read.await?), CacheUse::Bypass));
-    };
-    let turn = if may_be_kept { Some(cache.flights.turn(&key, ms(settings.wait_ms)).await) } else { None };
-    if turn.is_some()
+    if freshness == Freshness::Any
         && let Some(entry) = cache.look(&reader, now)
     {
-        return hit(&entry);
+        return Ok(reader.hit(&entry, request));
+    }
+    Box::pin(asked(acting, request, options, freshness, &reader, now, read)).await
+}
+
+/// The answer to a request for which nothing was kept.
+async fn asked<R: Future<Output = Result<Value, Problem>>>(
+    acting: &Acting,
+    request: &CrudRequest,
+    options: &Options,
+    freshness: Freshness,
+    reader: &Reader<'_>,
+    now: Moment,
+    read: impl FnOnce() -> Pin<Box<R>>,
+) -> Result<(Output, CacheUse), Problem> {
+    let Reader { cx, key, seen, owners } = *reader;
+    let (cache, settings) = (&cx.records.cache, &cx.config.cache);
+    let may_be_kept = freshness == Freshness::Any;
+    let Some(made) = own::made_of(acting, owners, request, options).await? else {
+        return Ok((Output::Value(read().await?), CacheUse::Bypass));
+    };
+    let turn = if may_be_kept { Some(cache.flights.turn(key, ms(settings.wait_ms)).await) } else { None };
+    if turn.is_some()
+        && let Some(entry) = cache.look(reader, now)
+    {
+        return Ok(reader.hit(&entry, request));
     }
     // Asked for again: those who came while this one waited for its turn can use the answer as well.
     let Some(under) = reader.moment().await else {
-        return Ok((Output::Value(read.await?), CacheUse::Bypass));
+        return Ok((Output::Value(read().await?), CacheUse::Bypass));
     };
     let told = match &cache.shared {
-        Some(shared) => shared.ask(&key, under.writes).await,
+        Some(shared) => shared.ask(key, under.writes).await,
         None => None,
     };
     if may_be_kept
         && let (Some(shared), Some(told)) = (&cache.shared, &told)
-        && let Some(entry) = shared.take(&reader, under, &made, told).await
+        && let Some(entry) = shared.take(reader, under, &made, told).await
     {
         let entry = Arc::new(entry);
         cache.kept.insert(key.clone(), Arc::clone(&entry));
         seen.shared_hits.fetch_add(1, Ordering::Relaxed);
-        cx.metrics.cache_shared_hits.with_label_values(&[operation]).inc();
-        return hit(&entry);
+        cx.metrics.cache_shared_hits.with_label_values(&[request.action.as_str()]).inc();
+        return Ok(reader.hit(&entry, request));
     }
     let read_at = cx.clock.now();
     let mark = async {
@@ -322,10 +344,10 @@ pub(super) async fn answer(
             None => None,
         }
     };
-    let (value, mark) = tokio::join!(read, mark);
+    let (value, mark) = tokio::join!(read(), mark);
     let value = value?;
     seen.misses.fetch_add(1, Ordering::Relaxed);
-    cx.metrics.cache_misses.with_label_values(&[operation]).inc();
+    cx.metrics.cache_misses.with_label_values(&[request.action.as_str()]).inc();
     let Ok(text) = serde_json::value::to_raw_value(&value) else {
         return Ok((Output::Value(value), CacheUse::Bypass));
     };
@@ -337,7 +359,7 @@ pub(super) async fn answer(
     cache.kept.insert(key.clone(), Arc::clone(&entry));
     drop(turn);
     if let (Some(shared), Some(told), Some(mark)) = (&cache.shared, told, mark) {
-        shared.keep(&reader, &entry, mark, told).await;
+        shared.keep(reader, &entry, mark, told).await;
     }
     Ok((Output::Text(text), CacheUse::Miss))
 }
