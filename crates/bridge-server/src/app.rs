@@ -100,6 +100,8 @@ impl RunningApp {
         let ended = async {
             self.context.hub.end_sessions().await;
             self.tasks.wait().await;
+            // The last requests may have begun writes that go on without them.
+            self.context.hub.end_sessions().await;
         };
         if tokio::time::timeout(patience, ended).await.is_err() {
             tracing::warn!("requests were still open when the time to stop was over");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A way to fail one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +22,16 @@ pub enum Fault {
     Hang,
     /// Nothing is done; Odoo says that the session is over.
     SessionExpired,
+    /// The work waits until it is let go, and is done and answered then, if the caller is still there.
+    Held,
 }
 
 /// The faults of a demo ERP, set by tests.
 #[derive(Debug, Default)]
-pub struct Faults(Mutex<Inner>);
+pub struct Faults {
+    inner: Mutex<Inner>,
+    gate: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -71,6 +77,16 @@ impl Faults {
     /// Resets every connection as soon as it is made, until told otherwise. To have the port closed, stop the ERP.
     pub fn refuse_connections(&self, refuse: bool) {
         self.with(|inner| inner.refuse = refuse);
+    }
+
+    /// Lets the call go on that is held, or the next one that would be.
+    pub fn let_go(&self) {
+        self.gate.notify_one();
+    }
+
+    /// Waits until a held call may go on.
+    pub(super) async fn held(&self) {
+        self.gate.notified().await;
     }
 
     /// Takes back every fault and the latency; the counts stay.
@@ -128,6 +144,6 @@ impl Faults {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

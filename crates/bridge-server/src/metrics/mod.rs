@@ -184,6 +184,9 @@ table! {
     jobs_done: IntCounterVec = "jobs_done_total" ["kind", "outcome"];
     /// How long an attempt at a job took.
     job_duration: HistogramVec = "job_duration_seconds" ["kind"];
+    /// Writes whose caller went away, or was told that it takes too long, before they ended. They went on to their end, and
+    /// the audit tells what came of them.
+    writes_left: IntCounter = "writes_left_total" [];
     /// Panics that were caught, by where: `request`, `connection`, `job`, or the background task, which was started
     /// again. Each is a mistake of ours; the log says where.
     panics: IntCounterVec = "panics_total" ["task"];

@@ -199,7 +199,8 @@ pub struct Wishes {
     pub ends_at: Option<Timestamp>,
 }
 
-/// Does what the request says in a system of the caller's tenant; a write that has a key, once for that key.
+/// Does what the request says in a system of the caller's tenant: a write to its end, also when the caller goes away, and one
+/// that has a key once for that key.
 pub async fn crud(
     cx: &Context,
     caller: &Caller,
@@ -210,14 +211,15 @@ pub async fn crud(
     request.check_fit()?;
     let options = Options::parse(&cx.config.records, request.context.as_ref(), request.lang.as_deref())?;
     let acting = acting(cx, caller, system_id).await?.until(wishes.ends_at);
-    let Some(key) = wishes.key.filter(|_| request.action.is_write()) else {
+    if !request.action.is_write() {
         return counted(&acting, caller, &request, &options, wishes.freshness).await;
-    };
-    let hash = request_hash(&json!([system_id, request]));
+    }
+    // What has no key is never compared with another request.
+    let hash = wishes.key.as_ref().map(|_| request_hash(&json!([system_id, request]))).unwrap_or_default();
     let (by, bytes_max) = (caller.clone(), cx.config.retention.kept_answer_bytes_max);
     let work = async move |acting: Acting| counted(&acting, &by, &request, &options, wishes.freshness).await;
     let keep = move |answer: &CrudAnswer| answer.to_keep(bytes_max);
-    let done = Box::pin(write_once(acting, caller, Some(key), hash, work, keep)).await?;
+    let done = Box::pin(write_once(acting, caller, wishes.key, hash, work, keep)).await?;
     Ok(match done {
         Once::Done(answer) => answer,
         Once::Replayed(kept) => CrudAnswer::of_kept(kept),

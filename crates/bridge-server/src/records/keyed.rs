@@ -6,6 +6,7 @@
 //! that and what to look at. What was not done leaves its key free.
 
 use super::Acting;
+use super::staying::staying;
 use crate::auth::Caller;
 use crate::config::ms;
 use crate::context::Context;
@@ -18,7 +19,6 @@ use bridge_store::{AuditId, NewAuditEntry, NewKeyedWrite, StoreError, WriteClaim
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tracing::Instrument as _;
 
 /// Under what a write is done once.
 #[derive(Debug, Clone)]
@@ -117,7 +117,8 @@ pub enum Once<T> {
     Replayed(Value),
 }
 
-/// Does a write; one that has a key, once for that key. `keep` tells what is kept of the answer.
+/// Does a write to its end, whoever waits for it; one that has a key, once for that key. `keep` tells what is kept of the
+/// answer.
 pub(crate) async fn write_once<T, F>(
     mut acting: Acting,
     caller: &Caller,
@@ -130,34 +131,19 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Problem>> + Send + 'static,
 {
-    let Some(key) = key else { return work(acting).await.map(Once::Done) };
+    let cx = acting.cx.clone();
+    let Some(key) = key else { return staying(&cx, work(acting)).await.map(Once::Done) };
     let keyed = match begin(&acting, caller, key, request_hash).await? {
         Begun::Answered(kept) => return Ok(Once::Replayed(kept)),
         Begun::Working(keyed) => keyed,
     };
     acting.keyed = Some(Arc::clone(&keyed));
-    let cx = acting.cx.clone();
     let work = work(acting);
     staying(&cx.clone(), async move {
         let outcome = work.await;
         keyed.end(&cx, outcome, keep).await.map(Once::Done)
     })
     .await
-}
-
-/// Does work that goes on when the caller goes away, so that its outcome is known to whoever comes with the key again.
-pub(super) async fn staying<T: Send + 'static>(
-    cx: &Context,
-    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<T, Problem> {
-    let session = cx.hub.session();
-    let work = async move {
-        let _session = session;
-        work.await
-    };
-    tokio::spawn(work.in_current_span())
-        .await
-        .unwrap_or_else(|error| Err(Problem::new(ProblemKind::Internal, Message::internal()).caused_by(error)))
 }
 
 /// What a key leads to.

@@ -18,6 +18,7 @@ mod options;
 mod order;
 mod problems;
 mod read;
+mod staying;
 mod universal;
 mod values;
 mod write;

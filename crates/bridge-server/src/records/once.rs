@@ -5,7 +5,8 @@
 //! to be known again, so that nothing is done twice.
 
 use super::IdempotencyKey;
-use super::keyed::{Once, Series, in_use, new_claim, noted, reused, staying};
+use super::keyed::{Once, Series, in_use, new_claim, noted, reused};
+use super::staying::staying;
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::problem::Problem;
@@ -23,7 +24,7 @@ pub(crate) enum Keep {
     Open,
 }
 
-/// Does a request of several writes to a system; one that has a key, once for that key. `work` is given the series of its
+/// Does a request of several writes to a system to its end, whoever waits for it; one that has a key, once for that key. `work` is given the series of its
 /// writes where there is a key, and whether it was begun before. It may fail only before it has sent anything, or where what
 /// it sent may be sent again; that leaves the key free.
 pub(crate) async fn once<T, F>(
@@ -39,7 +40,7 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Problem>> + Send + 'static,
 {
-    let Some(key) = key else { return work(None, false).await.map(Once::Done) };
+    let Some(key) = key else { return staying(cx, work(None, false)).await.map(Once::Done) };
     let label = key.as_given().to_owned();
     let key = WriteKey { tenant: caller.tenant, user: caller.user, key: key.name };
     let claim = new_claim(cx);

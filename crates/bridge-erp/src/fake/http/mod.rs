@@ -143,6 +143,10 @@ async fn through(
             page(StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout")
         }
         Some(Fault::SessionExpired) => act(false).into_response(),
+        Some(Fault::Held) => {
+            shared.faults.held().await;
+            act(true).into_response()
+        }
     }
 }
 

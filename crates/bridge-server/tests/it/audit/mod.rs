@@ -1,6 +1,7 @@
 //! Who changed what, as `GET /api/v1/audit` tells it.
 
 mod found_out;
+mod left;
 mod service;
 
 use crate::crash::process::Process;
