@@ -49,6 +49,9 @@ enum Command {
     /// The tenants and their plans, which decide how much they may ask for in an hour
     #[command(subcommand)]
     Tenants(cli::tenants::Command),
+    /// What is kept encrypted: by which keys, and the exchange of keys
+    #[command(subcommand)]
+    Encryption(cli::encryption::Command),
     /// Those who are told when something needs a person: try whether they can be
     #[command(subcommand)]
     Alerts(cli::alerts::Command),
@@ -78,6 +81,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Capture(command) => return runtime.block_on(cli::capture::run(command, entropy.as_ref())),
         Command::Wal(command) => return runtime.block_on(cli::wal::run(command, entropy.as_ref())),
         Command::Tenants(command) => runtime.block_on(cli::tenants::run(command, clock, entropy))?,
+        Command::Encryption(command) => return runtime.block_on(cli::encryption::run(command, clock, entropy)),
         Command::Alerts(command) => {
             return runtime.block_on(cli::alerts::run(command, clock.as_ref(), entropy.as_ref()));
         }

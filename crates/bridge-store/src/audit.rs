@@ -123,9 +123,6 @@ pub struct AuditQuery {
     pub limit: u32,
 }
 
-/// How many entries are looked at together when they are encrypted anew.
-const RENEWED_AT_ONCE: u32 = 500;
-
 impl Store {
     /// Notes a change that is about to be made.
     pub async fn add_audit_entry(&self, entry: &NewAuditEntry) -> Result<AuditId, StoreError> {
@@ -228,25 +225,6 @@ impl Store {
             batch,
         )
         .await
-    }
-
-    /// Encrypts the values of every entry anew that an older key has encrypted, some entries at a time; answers how many it
-    /// was. What no key decrypts is left as it is.
-    pub(crate) async fn renew_audit_encryption(&self) -> Result<u64, StoreError> {
-        let (mut after, mut renewed) = (0, 0);
-        loop {
-            let sql = "SELECT id, body FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2";
-            let read = |row: &Row| Ok((row.get_i64(0)?, row.get_text(1)?));
-            let page = self.rows(Statement::new(sql, params![after, RENEWED_AT_ONCE]), read).await?;
-            let Some((last, _)) = page.last() else { return Ok(renewed) };
-            after = *last;
-            for (id, token) in page.iter().filter(|(_, token)| !self.crypt().is_current(token)) {
-                let Ok(body) = self.crypt().decrypt(token) else { continue };
-                let body = self.crypt().encrypt(&body, self.now());
-                let update = Statement::new("UPDATE audit SET body = ?2 WHERE id = ?1", params![*id, body]);
-                renewed += self.affected(update).await?;
-            }
-        }
     }
 
     fn read_entry(&self, row: &Row) -> Result<AuditEntry, StoreError> {

@@ -106,25 +106,6 @@ impl Store {
         self.changed(Statement::new(sql, params![tenant, user, system])).await
     }
 
-    /// Encrypts every credential anew that an older key has encrypted; answers how many it was.
-    pub(crate) async fn renew_link_encryption(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT tenant_id, user_id, system_key, secret FROM erp_links";
-        let read = |row: &Row| Ok((row.get_i64(0)?, row.get_i64(1)?, row.get_i64(2)?, row.get_text(3)?));
-        let mut renewed = 0;
-        for (tenant, user, system, token) in self.rows(Statement::new(sql, params![]), read).await? {
-            if self.crypt().is_current(&token) {
-                continue;
-            }
-            let Ok(secret) = self.crypt().decrypt(&token) else { continue };
-            // Only what was read is replaced: a credential that is changed meanwhile is encrypted anew already.
-            let sql = "UPDATE erp_links SET secret = ?5
-                WHERE tenant_id = ?1 AND user_id = ?2 AND system_key = ?3 AND secret = ?4";
-            let params = params![tenant, user, system, token, self.crypt().encrypt(&secret, self.now())];
-            renewed += self.affected(Statement::new(sql, params)).await?;
-        }
-        Ok(renewed)
-    }
-
     fn link_of(&self, row: &Row) -> Result<ErpLink, StoreError> {
         let secret = self.crypt().decrypt(&row.get_text(3)?)?;
         Ok(ErpLink {

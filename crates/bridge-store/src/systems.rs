@@ -281,25 +281,6 @@ impl Store {
         self.all_or_nothing(statements).await
     }
 
-    /// Encrypts every connection and every user's credential anew that an older key has encrypted, so that the older
-    /// keys can be taken out of the config; answers how many it was. What no key decrypts is left as it is.
-    pub async fn renew_encryption(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT key, connection FROM systems WHERE deleted_at IS NULL";
-        let stored = self.rows(Statement::new(sql, params![]), |row| Ok((row.get_i64(0)?, row.get_text(1)?))).await?;
-        let mut renewed = 0;
-        for (key, token) in stored {
-            if self.crypt().is_current(&token) {
-                continue;
-            }
-            let Ok(secret) = self.crypt().decrypt(&token) else { continue };
-            // Only what was read is replaced: a connection that is changed meanwhile is encrypted anew already.
-            let sql = "UPDATE systems SET connection = ?3 WHERE key = ?1 AND connection = ?2";
-            let params = params![key, token, self.crypt().encrypt(&secret, self.now())];
-            renewed += self.affected(Statement::new(sql, params)).await?;
-        }
-        Ok(renewed + self.renew_link_encryption().await? + self.renew_audit_encryption().await?)
-    }
-
     fn system_of(&self, row: &Row) -> Result<System, StoreError> {
         let secret = self.crypt().decrypt(&row.get_text(12)?).and_then(|text| parse_connection(&text));
         let (connection, connection_error) = match secret {

@@ -1,10 +1,12 @@
-//! Commands beside the service itself, which may be running. None of them writes into its database but `tenants plan`, which
-//! SQLite does not allow while the service runs.
+//! Commands beside the service itself, which may be running. None of them writes into its database but `tenants plan` and
+//! `encryption renew`, which SQLite does not allow while the service runs.
 
 pub mod alerts;
 pub mod capture;
 mod database;
 pub mod doctor;
+pub mod encryption;
+mod own_store;
 pub mod tenants;
 pub mod wal;
 mod words;

@@ -15,7 +15,7 @@ contract! {
     old_entries_go,
 }
 
-fn entry(tenant: TenantId, user: UserId) -> NewAuditEntry {
+pub(super) fn entry(tenant: TenantId, user: UserId) -> NewAuditEntry {
     NewAuditEntry {
         tenant,
         user,

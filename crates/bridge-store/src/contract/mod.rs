@@ -9,6 +9,7 @@ mod credentials;
 mod cursors;
 mod dead_letters;
 mod detection;
+mod encryption;
 mod jobs;
 mod keyed_writes;
 mod leases;

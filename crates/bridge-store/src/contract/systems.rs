@@ -14,7 +14,6 @@ contract! {
     many_at_once_leave_one_primary,
     a_deleted_system_keeps_its_name_and_its_key,
     a_connection_is_nowhere_in_the_database_in_plain,
-    keys_are_exchanged_without_losing_a_connection,
     an_unreadable_connection_is_reported_and_others_are_answered,
 }
 
@@ -230,18 +229,6 @@ async fn a_connection_is_nowhere_in_the_database_in_plain(bed: Bed) {
     assert!(!shown.contains(SECRET) && !shown.contains("hash-of"), "{shown}");
 }
 
-async fn keys_are_exchanged_without_losing_a_connection(bed: Bed) {
-    let store = bed.open().await;
-    let tenant = store.create_tenant("One", "free").await.unwrap().id;
-    let made = store.create_system(tenant, new_system("odoo")).await.unwrap();
-    let store = reopen(&bed, store, &[NEW_KEY, &old_key(&bed)]).await;
-    assert_eq!(seen(&store.system(tenant, &id("odoo")).await.unwrap().unwrap()), seen(&made));
-    assert_eq!(store.renew_encryption().await.unwrap(), 1);
-    assert_eq!(store.renew_encryption().await.unwrap(), 0);
-    let store = reopen(&bed, store, &[NEW_KEY]).await;
-    assert_eq!(seen(&store.system(tenant, &id("odoo")).await.unwrap().unwrap()), seen(&made));
-}
-
 async fn an_unreadable_connection_is_reported_and_others_are_answered(bed: Bed) {
     let store = bed.open().await;
     let tenant = store.create_tenant("One", "free").await.unwrap().id;
@@ -255,7 +242,6 @@ async fn an_unreadable_connection_is_reported_and_others_are_answered(bed: Bed) 
     assert_eq!(systems[1].connection, new_system("new").connection);
     assert!(systems[1].connection_error.is_none());
     assert!(store.system_by_push_key("hash-of-old").await.unwrap().is_some(), "it can still push");
-    assert_eq!(store.renew_encryption().await.unwrap(), 0, "what cannot be read is left as it is");
 
     // Saving it does not destroy what the lost key may yet open; giving it a new connection mends it.
     assert!(store.update_system(&System { name: "Renamed".to_owned(), ..systems[0].clone() }).await.unwrap());

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod clean_up;
+mod encryption;
 mod front_door;
 mod keys;
 mod outbound;
