@@ -5,6 +5,7 @@
 
 use crate::admin;
 use crate::app;
+use crate::audit::Origin;
 use crate::auth::{self, Admin};
 use crate::config::Config;
 use crate::context::Context;
@@ -61,7 +62,7 @@ pub async fn run(
         .context("start the service (is the port taken? --port 0 takes a free one)")?;
     let cx = &running.context;
     let login = auth::LoginRequest { username: ADMIN.to_owned(), password: password.clone() };
-    let tokens = auth::login(cx, &Noted::default(), login, None).await?;
+    let tokens = auth::login(cx, &Noted::default(), login, None, Origin::default()).await?;
     let caller = auth::caller(cx, &tokens.access_token, None).await?;
     let push_key = register(cx, &caller.into_admin()?, &erp).await?;
     // The first pull should find something.

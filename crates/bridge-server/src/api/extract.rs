@@ -18,6 +18,7 @@ use axum::extract::{FromRequest, FromRequestParts, MatchedPath, RawPathParams, R
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
 
 /// A JSON body.
 #[derive(Debug)]
@@ -157,10 +158,22 @@ impl FromRequestParts<Context> for Caller {
         if let Counted::Of(class) = counted(parts.method.as_str(), pattern) {
             limits::count(cx, learned.noted(), Who::from(&caller), class).await?;
         }
-        let request_id = parts.extensions.get().cloned();
-        let address = parts.extensions.get().and_then(|Peer(address)| *address);
-        Ok(Self { origin: Origin { request_id, address }, ..caller })
+        Ok(Self { origin: origin_of(parts), ..caller })
     }
+}
+
+impl<S: Sync> FromRequestParts<S> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(origin_of(parts))
+    }
+}
+
+fn origin_of(parts: &Parts) -> Origin {
+    let request_id = parts.extensions.get().cloned();
+    let address = parts.extensions.get().and_then(|Peer(address)| *address);
+    Origin { request_id, address }
 }
 
 impl FromRequestParts<Context> for Admin {

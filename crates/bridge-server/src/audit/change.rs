@@ -3,7 +3,7 @@
 use super::hide::bounded;
 use crate::auth::Caller;
 use crate::context::Context;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use bridge_model::{RecordId, SystemId, TenantId};
 use bridge_store::{AuditId, AuditOutcome, NewAuditEntry};
 use serde::Serialize;
@@ -144,6 +144,15 @@ async fn noted<T>(
     };
     settle(cx, caller.tenant, id, end, made.as_ref().map(std::slice::from_ref)).await;
     outcome
+}
+
+/// Notes a change that was refused before it was begun. That this can't be noted changes nothing of the refusal.
+pub(crate) async fn note_refused(cx: &Context, caller: &Caller, change: Change, why: ProblemKind) {
+    let code = Some(why.code().to_owned());
+    let entry = NewAuditEntry { outcome: AuditOutcome::Refused, code, ..change.entry(cx, caller) };
+    if let Err(error) = cx.store.add_audit_entry(&entry).await {
+        tracing::warn!(tenant.id = %caller.tenant, %error, "what was refused is not in the audit");
+    }
 }
 
 /// How a change ended.

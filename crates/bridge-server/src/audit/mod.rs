@@ -8,7 +8,7 @@ mod change;
 mod hide;
 mod list;
 
-pub(crate) use change::{Change, End, audited, audited_ending, audited_making, settle};
+pub(crate) use change::{Change, End, audited, audited_ending, audited_making, note_refused, settle};
 pub(crate) use hide::{Hide, bounded};
 pub use list::{AuditPage, AuditView, ListAudit, OutcomeWord, list};
 

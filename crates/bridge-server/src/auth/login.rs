@@ -1,7 +1,8 @@
 //! From a name and a password to a session with its tokens.
 
-use super::check_username;
 use super::token::{Claims, Owner, TokenKind, Tokens, sha256_hex};
+use super::{Caller, check_username, refused};
+use crate::audit::{Change, Origin, audited};
 use crate::config;
 use crate::context::Context;
 use crate::language::Message;
@@ -32,24 +33,32 @@ impl fmt::Debug for LoginRequest {
 
 /// Checks name and password and opens a session. A wrong one of either, and a user who is not active, get the same
 /// `InvalidCredentials` after the same time; after too many tries from this `peer` (`None` for this process itself) the
-/// name gets `RateLimited` there.
+/// name gets `RateLimited` there. What becomes of it is in the audit of the user's tenant.
 pub async fn login(
     cx: &Context,
     noted: &Noted,
     request: LoginRequest,
     peer: Option<IpAddr>,
+    origin: Origin,
 ) -> Result<Tokens, Problem> {
     // Before the password is looked at, so that of many tries at once no more than the limit are.
     limits::count(cx, noted, Who::login(&request.username, peer), Class::Authentication).await?;
     let turn = cx.auth.passwords.turn().await?;
     let user = find(cx, &request.username).await?;
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let hash = user.as_ref().filter(|user| user.active).map(|user| user.password_hash.clone());
     let (matches, turn) = cx.auth.passwords.matches(turn, hash, request.password).await?;
-    let Some(user) = user.filter(|_| matches) else {
+    let caller = user.as_ref().map(|user| Caller::opening(user, origin, cx.clock.now()));
+    let Some((user, caller)) = user.zip(caller.clone()).filter(|_| matches) else {
+        cx.metrics.logins.with_label_values(&["refused"]).inc();
+        if let Some(caller) = caller {
+            refused::note(cx, caller);
+        }
         return Err(wrong());
     };
     drop(turn);
-    open_session(cx, &user).await
+    let tokens = audited(cx, &caller, Change::new("session", "login"), open_session(cx, &user)).await?;
+    cx.metrics.logins.with_label_values(&["done"]).inc();
+    Ok(tokens)
 }
 
 async fn find(cx: &Context, username: &str) -> Result<Option<User>, Problem> {
@@ -57,7 +66,7 @@ async fn find(cx: &Context, username: &str) -> Result<Option<User>, Problem> {
     if check_username(username).is_err() {
         return Ok(None);
     }
-    Ok(cx.store.user_by_name(username).await?.filter(|user| user.active))
+    Ok(cx.store.user_by_name(username).await?)
 }
 
 async fn open_session(cx: &Context, user: &User) -> Result<Tokens, Problem> {

@@ -10,6 +10,7 @@ mod me;
 mod password;
 mod push_key;
 mod refresh;
+mod refused;
 mod token;
 mod username;
 
@@ -32,6 +33,7 @@ use anyhow::Context as _;
 use bridge_model::{Entropy, SystemKey, TenantId, Timestamp, UserId};
 use bridge_store::{Role, Session, StoreError, User};
 use password::Passwords;
+use refused::RefusedLogins;
 use std::sync::Arc;
 use token::{TokenKeys, TokenKind};
 use tokio::sync::watch;
@@ -41,6 +43,7 @@ use tokio::sync::watch;
 pub struct Auth {
     tokens: TokenKeys,
     passwords: Passwords,
+    refused: RefusedLogins,
     sessions: Fresh<String, Arc<KnownSession>>,
     push_keys: Fresh<String, PushSource>,
     /// Counts what makes sessions be looked up anew on this node.
@@ -74,6 +77,7 @@ impl Auth {
             tokens: TokenKeys::new(&settings.secret_key),
             passwords: Passwords::new(settings.password_checks_at_once_max, entropy)
                 .context("prepare password checks")?,
+            refused: RefusedLogins::default(),
             sessions: Fresh::new(age_max),
             push_keys: Fresh::new(age_max),
             changed: watch::channel(0).0,
@@ -157,6 +161,11 @@ impl Caller {
             expires_at,
             origin: Origin::default(),
         }
+    }
+
+    /// A user who has no session yet, or none any more.
+    fn opening(user: &User, origin: Origin, now: Timestamp) -> Self {
+        Self { origin, ..Self::new(user.clone(), None, String::new(), now) }
     }
 
     /// The same as an admin; `Forbidden` if the user is none.

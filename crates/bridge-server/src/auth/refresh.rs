@@ -1,7 +1,8 @@
 //! From a refresh token to a new access token.
 
 use super::token::{Owner, TokenKind, Tokens, refused, sha256_hex};
-use super::{ended, load_session, login};
+use super::{Caller, ended, load_session, login};
+use crate::audit::{Change, Origin, audited};
 use crate::context::Context;
 use crate::language::Message;
 use crate::limits::{self, Class, Noted, Who};
@@ -9,6 +10,7 @@ use crate::problem::{Problem, ProblemKind};
 use bridge_model::Timestamp;
 use bridge_store::Session;
 use serde::Deserialize;
+use serde_json::json;
 use std::fmt;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -47,6 +49,7 @@ pub async fn refresh(
     noted: &Noted,
     bearer: Option<&str>,
     request: RefreshRequest,
+    origin: Origin,
 ) -> Result<Tokens, Problem> {
     let token = request.refresh_token.as_deref().or(bearer).ok_or_else(|| refused(Message::refresh_token_needed()))?;
     let rotate = request.rotate || cx.config.security.rotate_refresh_tokens;
@@ -60,8 +63,15 @@ pub async fn refresh(
             return Err(ended());
         }
         if !is_current(&session, &hash) && !is_lost_reply(cx, &session, &hash, now) {
-            cx.store.revoke_session(&session.id).await?;
-            cx.auth.forget_sessions();
+            let caller = Caller::opening(&user, origin, now);
+            let change =
+                Change::new("session", "revoke").to(json!({ "reason": "an old refresh token was used again" }));
+            audited(cx, &caller, change, async {
+                cx.store.revoke_session(&session.id).await?;
+                cx.auth.forget_sessions();
+                Ok(())
+            })
+            .await?;
             tracing::warn!(tenant.id = user.tenant.0, user.id = user.id.0, "an old refresh token was used again");
             return Err(ended());
         }

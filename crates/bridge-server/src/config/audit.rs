@@ -13,6 +13,8 @@ pub struct Audit {
     pub value_chars_max: usize,
     /// The most that is kept of what a write changes, in bytes; of more, the names of the fields are.
     pub values_bytes_max: usize,
+    /// The most log-ins of a tenant that are noted in a minute as refused, by each node; more are counted and not noted.
+    pub refused_logins_per_minute_max: u32,
     /// Fields whose values are not kept, besides those that always are left out; `*` stands for any part of a name.
     pub hidden_fields: Vec<String>,
     /// Models of which no values are kept, besides those that always are left out; `*` stands for any part of a name.
@@ -25,6 +27,7 @@ impl Default for Audit {
             before: true,
             value_chars_max: 500,
             values_bytes_max: 16 * 1024,
+            refused_logins_per_minute_max: 20,
             hidden_fields: Vec::new(),
             hidden_models: Vec::new(),
         }

@@ -184,6 +184,8 @@ table! {
     jobs_done: IntCounterVec = "jobs_done_total" ["kind", "outcome"];
     /// How long an attempt at a job took.
     job_duration: HistogramVec = "job_duration_seconds" ["kind"];
+    /// Log-ins, by `outcome`: `done` or `refused`, for a wrong name or password. What the limits refuse is not looked at.
+    logins: IntCounterVec = "logins_total" ["outcome"];
     /// Writes whose caller went away, or was told that it takes too long, before they ended. They went on to their end, and
     /// the audit tells what came of them.
     writes_left: IntCounter = "writes_left_total" [];

@@ -4,6 +4,7 @@ use crate::api::extract::{Body, RawBody, bearer, parse};
 use crate::api::learned::Learned;
 use crate::api::openapi::{BODY, Refuses as _, TOKEN};
 use crate::api::peer::Peer;
+use crate::audit::Origin;
 use crate::auth::{self, Caller, LoginRequest, Me, RefreshRequest, Tokens, UpdateMe};
 use crate::context::Context;
 use crate::language::Message;
@@ -54,10 +55,11 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
 async fn login(
     State(cx): State<Context>,
     Peer(peer): Peer,
+    origin: Origin,
     learned: Learned,
     Body(request): Body<LoginRequest>,
 ) -> Result<Json<Tokens>, Problem> {
-    auth::login(&cx, learned.noted(), request, peer).await.map(Json)
+    auth::login(&cx, learned.noted(), request, peer, origin).await.map(Json)
 }
 
 /// Get a new access token
@@ -76,12 +78,13 @@ async fn login(
 async fn refresh(
     State(cx): State<Context>,
     headers: HeaderMap,
+    origin: Origin,
     learned: Learned,
     RawBody(body): RawBody,
 ) -> Result<Json<Tokens>, Problem> {
     // The documented request has no body at all.
     let request = if body.is_empty() { RefreshRequest::default() } else { parse(&body)? };
-    auth::refresh(&cx, learned.noted(), bearer(&headers), request).await.map(Json)
+    auth::refresh(&cx, learned.noted(), bearer(&headers), request, origin).await.map(Json)
 }
 
 /// Log out

@@ -28,13 +28,12 @@ async fn left(stage: &Stage, path: &str, body: Value) {
     faults.fail_method(CREATE.0, CREATE.1, 1, Fault::Held);
     let request = stage.admin.request(Method::POST, path).json(&body);
     let gone = tokio::spawn(request.send());
-    eventually("the ERP holds the write", PATIENCE, async || {
-        (faults.calls(CREATE.0, CREATE.1) == 1).then_some(())
-    })
-    .await;
+    eventually("the ERP holds the write", PATIENCE, async || (faults.calls(CREATE.0, CREATE.1) == 1).then_some(()))
+        .await;
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
-    Scrape::until(&stage.app, "the caller is known to be gone", |seen| seen.count("writes_left_total") == before + 1).await;
+    Scrape::until(&stage.app, "the caller is known to be gone", |seen| seen.count("writes_left_total") == before + 1)
+        .await;
 }
 
 fn create(data: &Value) -> Value {
@@ -78,7 +77,8 @@ async fn a_write_goes_on_when_its_caller_goes_away(setup: Setup) {
 
 async fn a_batch_goes_on_when_its_caller_goes_away(setup: Setup) {
     let stage = stage(setup).await;
-    let second = json!({ "action": "update", "model": "res.partner", "record_id": "$0.id", "data": { "ref": "second" } });
+    let second =
+        json!({ "action": "update", "model": "res.partner", "record_id": "$0.id", "data": { "ref": "second" } });
     let operations = json!([create(&json!({ "name": "First" })), second]);
     left(&stage, "/api/v1/batch/execute", json!({ "system_id": "demo", "operations": operations })).await;
     stage.erp.faults().let_go();

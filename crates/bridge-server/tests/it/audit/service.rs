@@ -1,6 +1,6 @@
 //! Changes of the service itself, and what it does with many records at once.
 
-use super::{create, entries, newest, told};
+use super::{LOGIN, create, entries, newest, told};
 use crate::files::folder::{hello, in_folder};
 use crate::ingest::pusher::{Pusher, event};
 use crate::records::Stage;
@@ -56,6 +56,7 @@ async fn changes_of_the_service_itself_are_told(setup: Setup) {
     admin.delete("/api/v1/systems/demo").await.expect(200);
     admin.delete("/api/v1/systems/demo").await.expect_problem(404, "SYSTEM_NOT_FOUND");
     let expected = [
+        LOGIN,
         ["create", "bridgecore.system", "done"],
         ["create", "bridgecore.user", "done"],
         ["update", "bridgecore.user", "done"],
