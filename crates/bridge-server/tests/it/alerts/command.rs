@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bridgecore");
 
-async fn test(setup: &Setup, variables: &[(&str, String)]) -> (bool, String) {
+pub(super) async fn test(setup: &Setup, variables: &[(&str, String)]) -> (bool, String) {
     let mut command = Command::new(BINARY);
     command.args(["alerts", "test"]).kill_on_drop(true);
     let all = setup.environment().into_iter().chain(variables.iter().map(|(name, value)| (*name, value.clone())));

@@ -1,13 +1,15 @@
-//! A mail server as RFC 5321 has it, with the log-in of RFC 4954, on a real socket. Whoever does not keep to it fails.
+//! A mail server as RFC 5321 has it, with the log-in of RFC 4954 and the encryption of RFC 3207 or 8314, on a real socket.
+//! Whoever does not keep to it fails.
 
 use crate::support::eventually;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bridge_server::config::{Smtp, SmtpTls};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, empty};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 const USER: &str = "bridgecore";
 pub(super) const PASSWORD: &str = "the-mail-password-3832";
@@ -15,17 +17,29 @@ pub(super) const PASSWORD: &str = "the-mail-password-3832";
 /// The longest line of a message, with its end.
 const LINE_BYTES_MAX: usize = 1_000;
 
+/// How what is said is kept from others.
+#[derive(Clone)]
+pub(super) enum Security {
+    None,
+    /// After the greeting, before anything else.
+    StartTls(TlsAcceptor),
+    /// From the first byte.
+    Tls(TlsAcceptor),
+}
+
 /// An e-mail that was taken.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mail {
     pub(super) from: String,
     pub(super) to: Vec<String>,
     pub(super) text: String,
+    pub(super) is_encrypted: bool,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     refuses: AtomicBool,
+    log_ins: AtomicUsize,
     taken: Mutex<Vec<Mail>>,
     wrong: Mutex<Vec<String>>,
 }
@@ -37,15 +51,21 @@ pub(super) struct MailServer {
 
 impl MailServer {
     pub(super) async fn start() -> Self {
+        Self::start_with(Security::None).await
+    }
+
+    pub(super) async fn start_with(security: Security) -> Self {
         let inner = Arc::<Inner>::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::clone(&inner);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
+                let (shared, security) = (Arc::clone(&shared), security.clone());
                 tokio::spawn(async move {
-                    if let Err(wrong) = (Session { inner: &shared, socket: BufReader::new(socket) }).serve().await {
+                    let socket = BufReader::new(Box::new(socket) as Box<dyn Socket>);
+                    let mut session = Session { inner: &shared, socket, security, is_encrypted: false };
+                    if let Err(wrong) = session.serve().await {
                         shared.wrong.lock().unwrap().push(wrong);
                     }
                 });
@@ -80,32 +100,61 @@ impl MailServer {
         found
     }
 
+    /// How many log-ins were tried.
+    pub(super) fn log_ins(&self) -> usize {
+        self.inner.log_ins.load(Ordering::SeqCst)
+    }
+
     pub(super) fn taken(&self) -> Vec<Mail> {
         self.inner.taken.lock().unwrap().clone()
     }
 }
 
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
+
 struct Session<'a> {
     inner: &'a Inner,
-    socket: BufReader<TcpStream>,
+    socket: BufReader<Box<dyn Socket>>,
+    security: Security,
+    is_encrypted: bool,
 }
 
 impl Session<'_> {
     /// The error is what the client did against the rules.
     async fn serve(&mut self) -> Result<(), String> {
+        if let Security::Tls(acceptor) = self.security.clone()
+            && !self.encrypt(acceptor).await
+        {
+            return Ok(());
+        }
         self.say("220 mail.example.com ESMTP").await;
         let (mut greeted, mut known, mut mail) = (false, false, None::<Mail>);
         while let Some(line) = self.line().await? {
             let upper = line.to_ascii_uppercase();
             if upper.starts_with("EHLO ") {
                 (greeted, mail) = (true, None);
-                self.say("250-mail.example.com\r\n250-8BITMIME\r\n250 AUTH PLAIN").await;
+                let offered = if self.awaits_tls() { "250-STARTTLS" } else { "250-8BITMIME" };
+                self.say(&format!("250-mail.example.com\r\n{offered}\r\n250 AUTH PLAIN")).await;
             } else if upper == "QUIT" {
                 self.say("221 Bye").await;
                 return Ok(());
             } else if !greeted {
                 return Err(format!("before EHLO: {line}"));
+            } else if let Security::StartTls(acceptor) = self.security.clone()
+                && self.awaits_tls()
+            {
+                if upper != "STARTTLS" {
+                    return Err(format!("before STARTTLS: {line}"));
+                }
+                self.say("220 Go on").await;
+                if !self.encrypt(acceptor).await {
+                    return Ok(());
+                }
+                greeted = false;
             } else if let Some(given) = upper.starts_with("AUTH PLAIN ").then(|| &line["AUTH PLAIN ".len()..]) {
+                self.inner.log_ins.fetch_add(1, Ordering::SeqCst);
                 known = STANDARD.decode(given).is_ok_and(|given| given == format!("\0{USER}\0{PASSWORD}").as_bytes());
                 self.say(if known { "235 Welcome" } else { "535 Wrong name or password" }).await;
             } else if !known {
@@ -114,7 +163,7 @@ impl Session<'_> {
                 if self.inner.refuses.load(Ordering::SeqCst) {
                     self.say("451 Not now").await;
                 } else {
-                    mail = Some(Mail { from, ..Mail::default() });
+                    mail = Some(Mail { from, is_encrypted: self.is_encrypted, ..Mail::default() });
                     self.say("250 OK").await;
                 }
             } else if upper.starts_with("RCPT TO:") {
@@ -131,6 +180,20 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    fn awaits_tls(&self) -> bool {
+        matches!(self.security, Security::StartTls(_)) && !self.is_encrypted
+    }
+
+    /// Goes on encrypted; `false` if the client does not want to with this certificate.
+    async fn encrypt(&mut self, acceptor: TlsAcceptor) -> bool {
+        let plain = std::mem::replace(&mut self.socket, BufReader::new(Box::new(empty())));
+        assert!(plain.buffer().is_empty(), "nothing is said before the other side is known");
+        let Ok(socket) = acceptor.accept(plain.into_inner()).await else { return false };
+        self.socket = BufReader::new(Box::new(socket));
+        self.is_encrypted = true;
+        true
     }
 
     /// A message up to the line with a dot alone.
@@ -163,6 +226,7 @@ impl Session<'_> {
     async fn say(&mut self, reply: &str) {
         // Whoever has hung up does not hear it.
         let _ = self.socket.get_mut().write_all(format!("{reply}\r\n").as_bytes()).await;
+        let _ = self.socket.get_mut().flush().await;
     }
 }
 

@@ -1,12 +1,15 @@
 //! People who are told when something needs them.
 
+mod certificate;
 mod circuits;
 mod command;
 mod dead_letters;
+mod encrypted;
+mod jobs;
 mod kept;
 mod mail_server;
 mod mails;
-mod receiver;
+pub(crate) mod receiver;
 mod sources;
 
 use crate::support::{Client, Setup};
@@ -18,7 +21,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// With alerts posted to this receiver, soon and again soon.
-fn telling(setup: Setup, receiver: &Receiver) -> Setup {
+pub(crate) fn telling(setup: Setup, receiver: &Receiver) -> Setup {
     let target = receiver.target("chat");
     telling_all(setup, vec![target])
 }

@@ -20,17 +20,17 @@ use tokio::net::TcpListener;
 const SECRET: &str = "dGhlIHJlY2VpdmVycyBzZWNyZXQgbnVtYmVyIDU4OTc=";
 
 /// A part of the address that is a secret as well, as with some chats.
-pub(super) const PATH: &str = "/hooks/the-path-is-a-secret-9323";
+pub(crate) const PATH: &str = "/hooks/the-path-is-a-secret-9323";
 
 /// A message that was taken.
 #[derive(Debug, Clone)]
-pub(super) struct Taken {
-    pub(super) id: String,
-    pub(super) body: Value,
+pub(crate) struct Taken {
+    pub(crate) id: String,
+    pub(crate) body: Value,
 }
 
 impl Taken {
-    pub(super) fn is(&self, event: &str, kind: &str) -> bool {
+    pub(crate) fn is(&self, event: &str, kind: &str) -> bool {
         self.body["type"] == event && self.body["data"]["kind"] == kind
     }
 }
@@ -44,13 +44,13 @@ struct Inner {
 
 /// A receiver, whose socket stays open until the test ends.
 #[derive(Debug)]
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     address: std::net::SocketAddr,
     inner: Arc<Inner>,
 }
 
 impl Receiver {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let inner =
             Arc::new(Inner { status: AtomicU16::new(204), turned_away: AtomicUsize::new(0), taken: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -60,39 +60,39 @@ impl Receiver {
         Self { address, inner }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}{PATH}", self.address)
     }
 
-    pub(super) fn secret() -> String {
+    pub(crate) fn secret() -> String {
         format!("whsec_{SECRET}")
     }
 
     /// What stands in the config.
-    pub(super) fn target(&self, name: &str) -> WebhookTarget {
+    pub(crate) fn target(&self, name: &str) -> WebhookTarget {
         let (name, url) = (name.to_owned(), self.url());
         WebhookTarget { name, url, secret: Self::secret(), ..WebhookTarget::default() }
     }
 
     /// Answers everything with this status from now on; what is no 2xx is not taken.
-    pub(super) fn answer(&self, status: u16) {
+    pub(crate) fn answer(&self, status: u16) {
         self.inner.status.store(status, Ordering::SeqCst);
     }
 
-    pub(super) fn turned_away(&self) -> usize {
+    pub(crate) fn turned_away(&self) -> usize {
         self.inner.turned_away.load(Ordering::SeqCst)
     }
 
-    pub(super) fn taken(&self) -> Vec<Taken> {
+    pub(crate) fn taken(&self) -> Vec<Taken> {
         self.inner.taken.lock().unwrap().clone()
     }
 
-    pub(super) fn of_kind(&self, kind: &str) -> Vec<Taken> {
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<Taken> {
         self.taken().into_iter().filter(|taken| taken.body["data"]["kind"] == kind).collect()
     }
 
     /// Waits for a message.
-    pub(super) async fn wait(&self, event: &str, kind: &str) -> Taken {
+    pub(crate) async fn wait(&self, event: &str, kind: &str) -> Taken {
         eventually(&format!("{event} of {kind}"), super::PATIENCE, async || {
             self.taken().into_iter().find(|taken| taken.is(event, kind))
         })
