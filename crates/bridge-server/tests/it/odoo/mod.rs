@@ -1,5 +1,6 @@
 //! The product on a real Odoo 19, with the add-on installed and without it.
 
+mod audited;
 mod barcode;
 mod batch;
 mod business;

@@ -14,7 +14,12 @@ pub(super) struct Stage {
 impl Stage {
     /// Registers the Odoo, and opens these models.
     pub(super) async fn open(odoo: Odoo, models: Value) -> Self {
-        let app = Setup::sqlite().start().await;
+        Self::open_on(Setup::sqlite(), odoo, models).await
+    }
+
+    /// The same with this setup.
+    pub(super) async fn open_on(setup: Setup, odoo: Odoo, models: Value) -> Self {
+        let app = setup.start().await;
         let admin = app.admin().await;
         let registration = json!({
             "system_id": "odoo", "system_type": "odoo", "name": "Odoo", "connection_config": odoo.connection(),
