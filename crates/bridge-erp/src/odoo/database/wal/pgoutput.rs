@@ -146,20 +146,12 @@ pub struct Malformed {
 /// Stands in a message in place of a value that was left out while reading, where PostgreSQL has its own letters.
 pub(super) const OMITTED: u8 = b'o';
 
-/// The first byte of a commit's message.
-const COMMIT: u8 = b'C';
-
-/// Whether a message is a commit's.
-pub(super) fn is_commit(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&COMMIT)
-}
-
 /// Reads one message.
 pub fn read(bytes: &[u8]) -> Result<Message<'_>, Malformed> {
     let mut rest = Rest(bytes);
     let message = match rest.byte()? {
         b'B' => Message::Begin { commit: Lsn(rest.u64()?), committed_at: rest.time()?, transaction: rest.u32()? },
-        COMMIT => {
+        b'C' => {
             rest.byte()?;
             Message::Commit { commit: Lsn(rest.u64()?), end: Lsn(rest.u64()?), committed_at: rest.time()? }
         }

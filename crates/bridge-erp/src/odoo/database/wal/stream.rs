@@ -4,7 +4,7 @@
 use super::connection::{Connection, Target, refusal};
 use super::error::{closed, too_slow, unreadable};
 use super::lsn::Lsn;
-use super::pgoutput::{self, Malformed};
+use super::pgoutput::Malformed;
 use super::slim::{FRAME_HEAD_BYTES, Slimmer};
 use crate::odoo::database::DatabaseError;
 use bridge_model::{Clock, Timestamp};
@@ -26,17 +26,13 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// How many pieces may wait to be taken.
 const PIECES_MAX: usize = 8;
 
-/// After a piece nothing is read for this long, and the socket rests: what comes meanwhile becomes one piece. Otherwise
-/// each commit in the database would wake us and be made durable by itself, and the processor and the disk are often the
-/// database's own.
-const REST: Duration = Duration::from_millis(25);
+/// After a small piece nothing is read for this long, and the socket rests: what comes meanwhile becomes one piece.
+/// Otherwise each commit in the database would wake us and be made durable by itself, and the processor and the disk are
+/// often the database's own.
+const GATHER_INTERVAL: Duration = Duration::from_millis(25);
 
-/// The same while commits follow each other within [`BUSY_COMMIT_INTERVAL`]: whoever commits that often waits for the
-/// processor and the disk, and our share of both falls with the number of pieces.
-const BUSY_REST: Duration = Duration::from_millis(100);
-
-/// A database with a commit in each of these intervals, or more, counts as busy.
-const BUSY_COMMIT_INTERVAL: Duration = Duration::from_millis(1);
+/// After a piece with more bytes than this there is no such pause: we are behind.
+const GATHER_BYTES_MAX: usize = 32 * 1024;
 
 /// The shortest time between two confirmations.
 const CONFIRM_INTERVAL: Duration = Duration::from_millis(100);
@@ -104,7 +100,6 @@ impl Stream {
             heard_at: Instant::now(),
             server_end: Lsn::default(),
             slimmer: None,
-            rested_from: Instant::now(),
             read_from: Instant::now(),
         };
         let task = tokio::spawn(async move {
@@ -155,8 +150,6 @@ struct Reader {
     server_end: Lsn,
     /// Takes in a frame that is too large to keep, while one arrives.
     slimmer: Option<Slimmer>,
-    /// When the last rest began: what is in a piece has come since.
-    rested_from: Instant,
     /// Before this nothing is read.
     read_from: Instant,
 }
@@ -243,11 +236,10 @@ impl Reader {
                 () = sleep_until(due) => self.tell().await?,
             }
         };
-        let now = Instant::now();
-        let rest = rest_after(&piece, now - self.rested_from);
-        self.read_from = now + rest;
-        if !rest.is_zero() {
-            self.rested_from = now;
+        let bytes: usize = piece.messages.iter().map(Bytes::len).sum();
+        self.read_from = Instant::now();
+        if bytes > 0 && bytes <= GATHER_BYTES_MAX {
+            self.read_from += GATHER_INTERVAL;
             self.connection.rest()?;
         }
         permit.send(Ok(piece));
@@ -350,51 +342,7 @@ impl Reader {
     }
 }
 
-/// How long nothing is read after `piece`, which came within `time`.
-fn rest_after(piece: &Piece, time: Duration) -> Duration {
-    let bytes: usize = piece.messages.iter().map(Bytes::len).sum();
-    // After a full piece there is more to read: we are behind. What holds no message has nothing to gather.
-    if bytes == 0 || bytes >= PIECE_BYTES {
-        return Duration::ZERO;
-    }
-    let commits = piece.messages.iter().filter(|message| pgoutput::is_commit(message)).count();
-    let commits = u32::try_from(commits).unwrap_or(u32::MAX);
-    if BUSY_COMMIT_INTERVAL.saturating_mul(commits) >= time { BUSY_REST } else { REST }
-}
-
 /// A time as PostgreSQL's protocol has it: microseconds since 2000.
 fn since_2000(time: Timestamp) -> i64 {
-    time.as_micros().saturating_sub(pgoutput::time_of(0).as_micros())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn piece(commits: usize, row_bytes: usize) -> Piece {
-        let commit = [&[b'C'][..], &[0; 25]].concat();
-        let row = [&[b'U'][..], &vec![0; row_bytes]].concat();
-        let messages = (0..commits).flat_map(|_| [Bytes::from(row.clone()), Bytes::from(commit.clone())]).collect();
-        Piece { messages, ..Piece::default() }
-    }
-
-    #[test]
-    fn the_rest_follows_how_often_is_committed() {
-        let after =
-            |commits, row_bytes, time_ms| rest_after(&piece(commits, row_bytes), Duration::from_millis(time_ms));
-        assert_eq!(after(1, 300, 5_000), REST);
-        assert_eq!(after(13, 300, 26), REST);
-        assert_eq!(after(26, 300, 26), BUSY_REST);
-        assert_eq!(after(100, 300, 100), BUSY_REST);
-        assert_eq!(after(99, 300, 100), REST, "it slows down again");
-        assert_eq!(after(1, 100_000, 26), REST, "one large transaction is not many");
-    }
-
-    #[test]
-    fn nobody_rests_who_is_behind_or_has_nothing_to_gather() {
-        let time = Duration::from_millis(26);
-        assert_eq!(rest_after(&piece(1, PIECE_BYTES), time), Duration::ZERO);
-        assert_eq!(rest_after(&piece(2_000, 300), time), Duration::ZERO);
-        assert_eq!(rest_after(&Piece { complete_to: Some(Lsn(1)), ..Piece::default() }, time), Duration::ZERO);
-    }
+    time.as_micros().saturating_sub(super::pgoutput::time_of(0).as_micros())
 }
